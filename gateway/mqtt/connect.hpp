@@ -1,0 +1,51 @@
+#pragma once
+// CONNECT and CONNACK (sections 3.1, 3.2).
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gateway/mqtt/frame.hpp"
+#include "gateway/mqtt/properties.hpp"
+#include "gateway/mqtt/types.hpp"
+
+namespace rowgate::mqtt {
+
+struct WillView {
+  std::string_view topic;
+  std::string_view payload;
+  Properties properties;
+  QoS qos{};
+  bool retain = false;
+};
+
+/// Views into the frame.
+struct ConnectView {
+  Version version = Version::v311;
+  bool clean_start = true;         // Clean Session in 3.1.1
+  std::uint16_t keep_alive = 0;    // seconds; 0: none
+  std::string_view client_id;      // may be empty: the server assigns one
+  std::optional<WillView> will;
+  std::optional<std::string_view> user_name;
+  std::optional<std::string_view> password;
+  Properties properties;
+};
+
+/// Checks all of section 3.1, the reserved flag, the will flags and the UTF-8 included. Error code
+/// unsupported_protocol_version for a level other than 4 and 5 (then the answer is a CONNACK in the
+/// form of the version asked for when that is knowable). A 3.1.1 empty client id without Clean
+/// Session is client_identifier_not_valid [MQTT-3.1.3-8].
+Decoded<ConnectView> decode_connect(const Frame& frame);
+
+/// The version a CONNECT frame asks for, so that even a refusal is in the right form: v5 if its
+/// level byte can be read and is >= 5, else v311.
+Version peek_version(const Frame& frame) noexcept;
+
+struct Connack {
+  bool session_present = false;
+  ReasonCode code = ReasonCode::success;
+  Properties properties;  // 5.0 only
+};
+void encode_connack(std::string& out, Version version, const Connack& connack);
+
+}  // namespace rowgate::mqtt

@@ -1,0 +1,63 @@
+#pragma once
+// MQTT 5.0 properties (section 2.2.2). Decoding checks that each property may stand in its packet,
+// stands once, is in range and, where it is text, well-formed UTF-8 without U+0000; one flat struct
+// serves all packets (absent = nullopt or empty). User properties stay as wire bytes.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gateway/mqtt/types.hpp"
+
+namespace rowgate::mqtt {
+
+struct Properties {
+  std::optional<std::uint8_t> payload_format_indicator;
+  std::optional<std::uint32_t> message_expiry_interval;  // seconds
+  std::optional<std::string_view> content_type;
+  std::optional<std::string_view> response_topic;
+  std::optional<std::string_view> correlation_data;
+  std::optional<std::uint32_t> subscription_identifier;
+  std::optional<std::uint32_t> session_expiry_interval;  // seconds; 0xFFFFFFFF: never
+  std::optional<std::string_view> assigned_client_identifier;
+  std::optional<std::uint16_t> server_keep_alive;  // seconds
+  std::optional<std::string_view> authentication_method;
+  std::optional<std::string_view> authentication_data;
+  std::optional<std::uint8_t> request_problem_information;
+  std::optional<std::uint32_t> will_delay_interval;  // seconds
+  std::optional<std::uint8_t> request_response_information;
+  std::optional<std::string_view> response_information;
+  std::optional<std::string_view> server_reference;
+  std::optional<std::string_view> reason_string;
+  std::optional<std::uint16_t> receive_maximum;
+  std::optional<std::uint16_t> topic_alias_maximum;
+  std::optional<std::uint16_t> topic_alias;
+  std::optional<std::uint8_t> maximum_qos;
+  std::optional<std::uint8_t> retain_available;
+  std::optional<std::uint32_t> maximum_packet_size;
+  std::optional<std::uint8_t> wildcard_subscription_available;
+  std::optional<std::uint8_t> subscription_identifier_available;
+  std::optional<std::uint8_t> shared_subscription_available;
+  std::string_view wire;  // the whole property block as received, without its length
+};
+
+/// Where a property block stands; will properties are a set of their own.
+enum class PropertySet : std::uint8_t {
+  connect, connack, publish, puback, pubrec, pubrel, pubcomp, subscribe, suback, unsubscribe,
+  unsuback, disconnect, auth, will
+};
+
+/// Reads the length and the block from the front of `body` and removes both from it.
+Decoded<Properties> decode_properties(std::string_view& body, PropertySet set);
+
+/// Appends length and block: every property that is set, then `user_properties` (wire bytes).
+void append_properties(std::string& out, const Properties& properties,
+                       std::string_view user_properties = {});
+
+/// The properties of a PUBLISH that a server forwards unchanged (payload format indicator, content
+/// type, response topic, correlation data, user properties; [MQTT-3.3.2-17] and others): appends
+/// them from wire form `publish_wire` (checked) to `out`, leaving out topic alias, subscription
+/// identifier and message expiry.
+void append_forwarded(std::string& out, std::string_view publish_wire);
+
+}  // namespace rowgate::mqtt

@@ -1,0 +1,84 @@
+#pragma once
+// A mapping as plain data, and the Catalog: an immutable set of mappings that belong together, with
+// the tables they write and the trie that finds them by topic. The file form is mapping_file.hpp's.
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "schema/table.hpp"
+#include "schema/topic_index.hpp"
+#include "schema/value.hpp"
+
+namespace rowgate::schema {
+
+enum class Payload : std::uint8_t { json, scalar, raw };
+enum class TimeFormat : std::uint8_t { unix_s, unix_ms, unix_us, unix_ns, iso8601 };
+enum class Layout : std::uint8_t { wide, narrow };
+/// What a value that does not fit its column does.
+enum class OnError : std::uint8_t { dead_letter, null };
+enum class Meta : std::uint8_t { client_id, topic, qos, retain, received_at, user_property };
+
+struct FromTopic {
+  std::size_t capture = 0;  // index into the pattern's captures
+};
+struct FromField {
+  std::string pointer;  // JSON Pointer (RFC 6901), relative to the row; "" is the whole
+};
+struct FromMeta {
+  Meta meta = Meta::client_id;
+  std::string user_property;
+};
+using ValueSource = std::variant<FromTopic, FromField, FromMeta>;
+
+struct ColumnRule {
+  std::string name;
+  Type type = Type::text;
+  ValueSource source;
+  bool required = false;  // absent or null: the row is a dead letter
+  OnError on_error = OnError::dead_letter;
+  double scale = 1.0;  // value * scale + offset; numbers only
+  double offset = 0.0;
+  std::optional<std::string> null_if;  // the field's JSON text (a string's content) that means NULL
+  std::optional<TimeFormat> format;    // timestamptz only; absent: iso8601 or, for numbers, unix_ms
+  std::size_t column = 0;              // index in the Catalog's table
+};
+
+struct TimeRule {
+  std::string column = "ts";
+  std::optional<FromField> from;  // absent: the receive time
+  TimeFormat format = TimeFormat::iso8601;
+  std::size_t index = 0;  // index of the column in the Catalog's table
+};
+
+struct Mapping {
+  std::string name;
+  std::string pattern;  // as written
+  std::vector<std::string> captures;
+  Payload payload = Payload::json;
+  std::string rows;  // JSON Pointer to the array whose elements are rows; "" with no `rows` key
+  bool has_rows = false;
+  TimeRule time;
+  std::vector<ColumnRule> columns;
+  bool auto_columns = false;  // columns = "auto"
+  Layout layout = Layout::wide;
+  bool built_in = false;      // the mapping that stores everything when there is no mapping file
+  std::size_t table = 0;      // index in the Catalog
+};
+
+class Catalog {
+ public:
+  std::vector<Mapping> mappings;
+  std::vector<Table> tables;  // the union of what the mappings write, by table name
+  TopicIndex index;           // topic -> indexes into mappings
+  std::uint64_t generation = 0;
+};
+
+/// The mapping in force without a mapping file: every message into
+/// telemetry(ts, topic, client_id, value, payload).
+std::shared_ptr<const Catalog> built_in_catalog();
+
+}  // namespace rowgate::schema

@@ -1,0 +1,68 @@
+#pragma once
+// Rows of one table on their way to a sink: flat values, an arena for what is not a view, and for
+// each row the index of the message it came from (so that a refused row can become a dead letter).
+// Reused batch after batch: clear() keeps capacity. One thread.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "schema/table.hpp"
+#include "schema/value.hpp"
+
+namespace rowgate::schema {
+
+/// Bump allocator for values' bytes. Addresses are stable until clear(), which keeps the blocks.
+class Arena {
+ public:
+  /// Uninitialised storage of n bytes, alignment 1.
+  char* allocate(std::size_t n);
+  std::string_view copy(std::string_view bytes);
+  void clear() noexcept;
+  std::size_t used() const noexcept { return used_; }
+
+ private:
+  struct Block {
+    std::unique_ptr<char[]> bytes;
+    std::size_t size;
+  };
+  std::vector<Block> blocks_;
+  std::size_t block_ = 0;  // index of the block in use
+  std::size_t at_ = 0;     // offset in it
+  std::size_t used_ = 0;
+};
+
+class RowBatch {
+ public:
+  explicit RowBatch(Table table);
+
+  const Table& table() const noexcept { return table_; }
+  /// Adds a column; rows already there get NULL. Returns its index. Values' addresses move.
+  std::size_t add_column(Column column);
+
+  /// A new row of NULLs, one Value a column; valid until the next call that changes the batch.
+  std::span<Value> add_row(std::uint32_t source);
+  /// Takes back the last row (its message turned out not to fit).
+  void drop_last_row() noexcept;
+
+  std::size_t rows() const noexcept { return sources_.size(); }
+  std::span<const Value> row(std::size_t i) const noexcept {
+    return {values_.data() + i * table_.columns.size(), table_.columns.size()};
+  }
+  std::span<Value> last_row() noexcept {
+    return {values_.data() + values_.size() - table_.columns.size(), table_.columns.size()};
+  }
+  std::uint32_t source(std::size_t i) const noexcept { return sources_[i]; }
+  Arena& arena() noexcept { return arena_; }
+  void clear() noexcept;
+
+ private:
+  Table table_;
+  std::vector<Value> values_;
+  std::vector<std::uint32_t> sources_;
+  Arena arena_;
+};
+
+}  // namespace rowgate::schema
