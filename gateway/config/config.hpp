@@ -1,0 +1,77 @@
+#pragma once
+// The configuration as plain data: what `rowgate.toml`, the environment and the flags together say.
+// One table of options (options.hpp) fills it, checks it and documents it; see
+// docs/configuration.md. Read once at start-up, constant from then on.
+#include <chrono>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+namespace rowgate::config {
+
+/// One sentence a line: what is wrong, where (file:line:column, variable or flag), what to do.
+struct ConfigError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct Endpoint {
+  std::string host;
+  std::uint16_t port = 0;  // 0: the system chooses one; the log names it
+};
+
+enum class OnGap : std::uint8_t { refuse, accept };
+enum class Unmapped : std::uint8_t { store, drop, reject };
+enum class LogFormat : std::uint8_t { human, json };
+
+struct Config {
+  std::string mapping;  // file; empty: the built-in mapping
+  std::string data_dir = "./rowgate-data";
+  std::string sink;                         // empty: sqlite:DATA_DIR/telemetry.db
+  std::string gateway;                      // identity in the sink; empty: the one kept in data_dir
+  unsigned io_threads = 0;                  // 0: one a core
+  std::chrono::seconds shutdown_drain{10};  // how long SIGTERM lets the lanes drain
+
+  struct {
+    Endpoint listen{"127.0.0.1", 1883};
+    std::uint32_t max_packet_bytes = 1U << 20;
+    std::uint16_t receive_maximum = 1024;  // QoS 1 and 2 in flight from one client
+    std::uint16_t topic_alias_maximum = 64;
+    std::uint32_t max_connections = 100'000;
+    std::chrono::seconds connect_timeout{10};  // from accept to CONNECT
+    std::chrono::seconds max_session_expiry{7 * 24 * 3600};
+    std::uint32_t max_outgoing_bytes = 8U << 20;  // unsent bytes a subscriber may let pile up
+  } mqtt;
+
+  struct {
+    Endpoint listen{"127.0.0.1", 8080};
+  } http;
+
+  struct {
+    std::uint64_t max_bytes = 8ULL << 30;
+    std::uint64_t segment_bytes = 64ULL << 20;
+    std::uint64_t batch_bytes = 8ULL << 20;    // open buffer
+    std::uint64_t window_bytes = 64ULL << 20;  // kept in memory for the lanes
+    OnGap on_gap = OnGap::refuse;
+  } journal;
+
+  struct {
+    std::uint16_t lanes = 0;  // 0: what the sink recommends
+    std::uint32_t max_rows = 20'000;
+    std::uint64_t max_bytes = 8ULL << 20;
+    std::chrono::milliseconds max_age{100};
+    std::chrono::milliseconds backoff_first{100};
+    std::chrono::milliseconds backoff_max{10'000};
+    Unmapped unmapped = Unmapped::store;
+  } drain;
+
+  struct {
+    std::string synchronous = "full";  // full | normal
+  } sqlite;
+
+  struct {
+    std::string level = "info";  // trace | debug | info | warn | error
+    LogFormat format = LogFormat::human;
+  } log;
+};
+
+}  // namespace rowgate::config
