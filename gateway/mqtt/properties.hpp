@@ -11,6 +11,37 @@
 
 namespace rowgate::mqtt {
 
+/// Table 2-4.
+enum class PropertyId : std::uint8_t {
+  payload_format_indicator = 0x01,
+  message_expiry_interval = 0x02,
+  content_type = 0x03,
+  response_topic = 0x08,
+  correlation_data = 0x09,
+  subscription_identifier = 0x0B,
+  session_expiry_interval = 0x11,
+  assigned_client_identifier = 0x12,
+  server_keep_alive = 0x13,
+  authentication_method = 0x15,
+  authentication_data = 0x16,
+  request_problem_information = 0x17,
+  will_delay_interval = 0x18,
+  request_response_information = 0x19,
+  response_information = 0x1A,
+  server_reference = 0x1C,
+  reason_string = 0x1F,
+  receive_maximum = 0x21,
+  topic_alias_maximum = 0x22,
+  topic_alias = 0x23,
+  maximum_qos = 0x24,
+  retain_available = 0x25,
+  user_property = 0x26,
+  maximum_packet_size = 0x27,
+  wildcard_subscription_available = 0x28,
+  subscription_identifier_available = 0x29,
+  shared_subscription_available = 0x2A,
+};
+
 struct Properties {
   std::optional<std::uint8_t> payload_format_indicator;
   std::optional<std::uint32_t> message_expiry_interval;  // seconds
@@ -43,12 +74,28 @@ struct Properties {
 
 /// Where a property block stands; will properties are a set of their own.
 enum class PropertySet : std::uint8_t {
-  connect, connack, publish, puback, pubrec, pubrel, pubcomp, subscribe, suback, unsubscribe,
-  unsuback, disconnect, auth, will
+  connect,
+  connack,
+  publish,
+  puback,
+  pubrec,
+  pubrel,
+  pubcomp,
+  subscribe,
+  suback,
+  unsubscribe,
+  unsuback,
+  disconnect,
+  auth,
+  will
 };
 
 /// Reads the length and the block from the front of `body` and removes both from it.
 Decoded<Properties> decode_properties(std::string_view& body, PropertySet set);
+
+/// The same for a block without its length, such as PublishView::properties. In a PUBLISH the
+/// subscription identifier may repeat; the first is kept.
+Decoded<Properties> decode_property_block(std::string_view block, PropertySet set);
 
 /// Appends length and block: every property that is set, then `user_properties` (wire bytes).
 void append_properties(std::string& out, const Properties& properties,
@@ -59,5 +106,9 @@ void append_properties(std::string& out, const Properties& properties,
 /// them from wire form `publish_wire` (checked) to `out`, leaving out topic alias, subscription
 /// identifier and message expiry.
 void append_forwarded(std::string& out, std::string_view publish_wire);
+
+/// Single properties a server puts into the PUBLISH it sends, appended without a length.
+void append_message_expiry_interval(std::string& out, std::uint32_t seconds);
+void append_subscription_identifier(std::string& out, std::uint32_t identifier);
 
 }  // namespace rowgate::mqtt

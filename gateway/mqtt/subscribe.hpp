@@ -32,8 +32,8 @@ struct UnsubscribeView {
 };
 
 /// Filters are checked as UTF-8 without NUL (malformed); whether they are valid filters is the
-/// broker's to answer, filter by filter (0x8F). Reserved bits set, QoS 3 or retain handling 3:
-/// malformed. No Local on a shared subscription: protocol error [MQTT-3.8.3-4].
+/// broker's to answer, filter by filter (0x8F). Reserved bits set: malformed. QoS 3, retain
+/// handling 3, no filter at all, No Local on a shared subscription [MQTT-3.8.3-4]: protocol error.
 Decoded<SubscribeView> decode_subscribe(const Frame& frame, Version version);
 Decoded<UnsubscribeView> decode_unsubscribe(const Frame& frame, Version version);
 

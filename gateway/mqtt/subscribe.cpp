@@ -1,0 +1,114 @@
+#include "gateway/mqtt/subscribe.hpp"
+
+#include "gateway/mqtt/properties.hpp"
+#include "gateway/mqtt/wire.hpp"
+
+namespace rowgate::mqtt {
+
+namespace {
+
+constexpr Error no_packet_id = malformed("packet identifier missing or 0 [MQTT-2.2.1-3]");
+constexpr Error cut_filter = malformed("topic filter is cut off");
+constexpr Error bad_filter = malformed("topic filter is not UTF-8 without U+0000 [MQTT-1.5.4-1]");
+
+Decoded<SubscriptionRequest> decode_request(Reader& reader, Version version) {
+  SubscriptionRequest request;
+  request.filter = read_binary(reader);
+  const std::uint8_t options = reader.u8();
+  if (reader.failed()) return malformed("topic filter or its options are cut off");
+  if (!is_text(request.filter)) return bad_filter;
+
+  const unsigned reserved = version == Version::v5 ? 0xC0 : 0xFC;
+  if ((options & reserved) != 0)
+    return malformed("reserved subscription options set [MQTT-3.8.3-5]");
+  if ((options & 3) == 3) return protocol_error("subscription asks for QoS 3 (section 3.8.3.1)");
+  request.qos = static_cast<QoS>(options & 3);
+  request.no_local = (options & 4) != 0;
+  request.retain_as_published = (options & 8) != 0;
+  request.retain_handling = static_cast<std::uint8_t>(options >> 4 & 3);
+  if (request.retain_handling == 3) {
+    return protocol_error("retain handling 3 (section 3.8.3.1)");
+  }
+  if (request.no_local && request.filter.starts_with("$share/")) {
+    return protocol_error("No Local on a shared subscription [MQTT-3.8.3-4]");
+  }
+  return request;
+}
+
+void encode_codes(std::string& out, Version version, PacketId id,
+                  std::span<const ReasonCode> codes) {
+  Writer writer(out);
+  writer.be(id);
+  if (version == Version::v5) writer.u8(0);  // no properties
+  for (const ReasonCode code : codes) {
+    const bool plain_failure = version == Version::v311 && code >= ReasonCode::unspecified_error;
+    writer.u8(static_cast<std::uint8_t>(plain_failure ? ReasonCode::unspecified_error : code));
+  }
+}
+
+std::size_t codes_size(Version version, std::span<const ReasonCode> codes) noexcept {
+  return (version == Version::v5 ? 3 : 2) + codes.size();
+}
+
+// Packet identifier and, in 5.0, the properties: how SUBSCRIBE and UNSUBSCRIBE both begin. Leaves
+// what follows in `body`.
+Decoded<Properties> decode_head(std::string_view& body, PacketId& id, Version version,
+                                PropertySet set) {
+  if (body.size() < 2) return no_packet_id;
+  id = load_be<PacketId>(body.data());
+  if (id == 0) return no_packet_id;
+  body.remove_prefix(2);
+  if (version == Version::v311) return Properties{};
+  return decode_properties(body, set);
+}
+
+}  // namespace
+
+Decoded<SubscribeView> decode_subscribe(const Frame& frame, Version version) {
+  SubscribeView view;
+  std::string_view body = frame.body;
+  const auto properties = decode_head(body, view.packet_id, version, PropertySet::subscribe);
+  if (!properties) return properties.error();
+  view.subscription_identifier = properties->subscription_identifier;
+  if (body.empty()) return protocol_error("SUBSCRIBE without a topic filter [MQTT-3.8.3-2]");
+
+  Reader reader(body);
+  while (reader.remaining() > 0) {
+    const auto request = decode_request(reader, version);
+    if (!request) return request.error();
+    view.requests.push_back(*request);
+  }
+  return view;
+}
+
+Decoded<UnsubscribeView> decode_unsubscribe(const Frame& frame, Version version) {
+  UnsubscribeView view;
+  std::string_view body = frame.body;
+  const auto properties = decode_head(body, view.packet_id, version, PropertySet::unsubscribe);
+  if (!properties) return properties.error();
+  if (body.empty()) return protocol_error("UNSUBSCRIBE without a topic filter [MQTT-3.10.3-2]");
+
+  Reader reader(body);
+  while (reader.remaining() > 0) {
+    const std::string_view filter = read_binary(reader);
+    if (reader.failed()) return cut_filter;
+    if (!is_text(filter)) return bad_filter;
+    view.filters.push_back(filter);
+  }
+  return view;
+}
+
+void encode_suback(std::string& out, Version version, PacketId id,
+                   std::span<const ReasonCode> codes) {
+  append_fixed_header(out, PacketType::suback, 0, codes_size(version, codes));
+  encode_codes(out, version, id, codes);
+}
+
+void encode_unsuback(std::string& out, Version version, PacketId id,
+                     std::span<const ReasonCode> codes) {
+  if (version == Version::v311) codes = {};
+  append_fixed_header(out, PacketType::unsuback, 0, codes_size(version, codes));
+  encode_codes(out, version, id, codes);
+}
+
+}  // namespace rowgate::mqtt
