@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace rowgate::config {
 
@@ -73,5 +74,11 @@ struct Config {
     LogFormat format = LogFormat::human;
   } log;
 };
+
+/// `sink`, or the SQLite file in data_dir where it is empty.
+std::string sink_url(const Config& config);
+
+/// The URL with its password replaced by `***`: for messages and logs.
+std::string mask_password(std::string_view url);
 
 }  // namespace rowgate::config

@@ -1,0 +1,250 @@
+#include "gateway/config/options.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <numeric>
+
+#include "gateway/config/option_kinds.hpp"
+
+namespace rowgate::config {
+namespace {
+
+using namespace kinds;
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kib = 1ULL << 10;
+constexpr std::uint64_t mib = 1ULL << 20;
+constexpr std::uint64_t gib = 1ULL << 30;
+constexpr std::uint64_t tib = 1ULL << 40;
+
+Option sink() {
+  Option option = text(
+      "sink", "--sink", Kind::text, [](auto& c) -> auto& { return c.sink; },
+      "The database that takes the rows; empty: `sqlite:DATA_DIR/telemetry.db`.");
+  option.expected = "sqlite:FILE or postgresql://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE";
+  option.set = [expected = option.expected](Config& config, std::string_view value) {
+    const bool known = value.starts_with("postgresql://") || value.starts_with("postgres://") ||
+                       (value.starts_with("sqlite:") && value.size() > 7);
+    if (!known && !value.empty()) return unexpected(expected, mask_password(value));
+    config.sink = value;
+    return std::string();
+  };
+  return option;
+}
+
+// What a member is called once, so that the tables below stay tables.
+#define ROWGATE_MEMBER(path)  \
+  [](auto& config) -> auto& { \
+    return config.path;       \
+  }
+
+void add_general(std::vector<Option>& to) {
+  to.push_back(text("mapping", "--mapping", Kind::file, ROWGATE_MEMBER(mapping),
+                    "The mapping file; empty: the built-in mapping, which stores every message in "
+                    "table `telemetry`."));
+  to.push_back(text("data_dir", "--data-dir", Kind::file, ROWGATE_MEMBER(data_dir),
+                    "The directory of the journal and of the default SQLite file; one gateway "
+                    "holds it at a time."));
+  to.push_back(sink());
+  to.push_back(text("gateway", "--gateway", Kind::text, ROWGATE_MEMBER(gateway),
+                    "This gateway's identity in the sink; empty: the one kept in `data_dir`."));
+  to.push_back(count("io.threads", "--io-threads", 0, 256, ROWGATE_MEMBER(io_threads),
+                     "Threads that serve MQTT connections; 0: one a core."));
+  to.push_back(duration("shutdown.drain", "--shutdown-drain", 0s, 24h,
+                        ROWGATE_MEMBER(shutdown_drain),
+                        "How long SIGTERM lets the lanes drain; what remains stays in the journal "
+                        "for the next start."));
+}
+
+void add_mqtt(std::vector<Option>& to) {
+  to.push_back(endpoint("mqtt.listen", "--mqtt", ROWGATE_MEMBER(mqtt.listen),
+                        "Where MQTT clients connect; port 0: the system chooses, the log says."));
+  to.push_back(size("mqtt.max_packet_bytes", "", kib, 256 * mib,
+                    ROWGATE_MEMBER(mqtt.max_packet_bytes),
+                    "The largest MQTT packet taken; a client that sends more is disconnected."));
+  to.push_back(count("mqtt.receive_maximum", "", 1, 65'535, ROWGATE_MEMBER(mqtt.receive_maximum),
+                     "QoS 1 and 2 publishes a client may have in flight."));
+  to.push_back(count("mqtt.topic_alias_maximum", "", 0, 65'535,
+                     ROWGATE_MEMBER(mqtt.topic_alias_maximum),
+                     "Topic aliases an MQTT 5 client may set; 0: none."));
+  to.push_back(count("mqtt.max_connections", "", 1, 10'000'000,
+                     ROWGATE_MEMBER(mqtt.max_connections),
+                     "Clients connected at a time; further ones are refused."));
+  to.push_back(duration("mqtt.connect_timeout", "", 1s, 1h, ROWGATE_MEMBER(mqtt.connect_timeout),
+                        "How long a new connection may take to send CONNECT."));
+  to.push_back(duration("mqtt.max_session_expiry", "", 0s, std::chrono::seconds(0xFFFFFFFE),
+                        ROWGATE_MEMBER(mqtt.max_session_expiry),
+                        "The longest session expiry a client gets, however long it asks for."));
+  to.push_back(
+      size("mqtt.max_outgoing_bytes", "", 64 * kib, gib, ROWGATE_MEMBER(mqtt.max_outgoing_bytes),
+           "Unsent bytes a subscriber may let pile up before messages to it are dropped."));
+}
+
+void add_http(std::vector<Option>& to) {
+  to.push_back(endpoint("http.listen", "--http", ROWGATE_MEMBER(http.listen),
+                        "Where health, metrics and the status page are served; keep it private."));
+}
+
+void add_journal(std::vector<Option>& to) {
+  to.push_back(size("journal.max_bytes", "--journal-max-bytes", 16 * mib, 1024 * tib,
+                    ROWGATE_MEMBER(journal.max_bytes),
+                    "Disk the journal may use; at the limit QoS 0 is dropped and publishers are "
+                    "held back."));
+  to.push_back(size("journal.segment_bytes", "", mib, 4 * gib,
+                    ROWGATE_MEMBER(journal.segment_bytes), "The size of one journal file."));
+  to.push_back(size("journal.batch_bytes", "", 256 * kib, gib, ROWGATE_MEMBER(journal.batch_bytes),
+                    "What may gather while one fdatasync runs."));
+  to.push_back(size("journal.window_bytes", "", mib, 64 * gib, ROWGATE_MEMBER(journal.window_bytes),
+                    "Recent batches kept in memory for the lanes; a lane further behind reads "
+                    "segments."));
+  to.push_back(choice<>("journal.on_gap", "", ROWGATE_MEMBER(journal.on_gap),
+                        std::vector<std::pair<std::string_view, OnGap>>{{"refuse", OnGap::refuse},
+                                                                        {"accept", OnGap::accept}},
+                        "What start-up does when the sink's checkpoint lies below the oldest byte "
+                        "the journal still has: refuse, or accept the loss and go on."));
+}
+
+void add_drain(std::vector<Option>& to) {
+  to.push_back(count("drain.lanes", "--lanes", 0, 256, ROWGATE_MEMBER(drain.lanes),
+                     "Lanes that drain the journal in parallel; 0: what the sink recommends "
+                     "(SQLite: 1)."));
+  to.push_back(count("drain.max_rows", "", 1, 10'000'000, ROWGATE_MEMBER(drain.max_rows),
+                     "Rows that close a batch."));
+  to.push_back(size("drain.max_bytes", "", 64 * kib, gib, ROWGATE_MEMBER(drain.max_bytes),
+                    "Bytes of messages that close a batch."));
+  to.push_back(duration("drain.max_age", "", 0s, 60s, ROWGATE_MEMBER(drain.max_age),
+                        "Age that closes a batch: how long a row may take from publish to SQL."));
+  to.push_back(duration("drain.backoff_first", "", 1ms, 1h, ROWGATE_MEMBER(drain.backoff_first),
+                        "The first pause after the database could not be reached; it doubles."));
+  to.push_back(duration("drain.backoff_max", "", 1ms, 1h, ROWGATE_MEMBER(drain.backoff_max),
+                        "The longest pause between two attempts to reach the database."));
+  to.push_back(choice<>(
+      "drain.unmapped", "--unmapped", ROWGATE_MEMBER(drain.unmapped),
+      std::vector<std::pair<std::string_view, Unmapped>>{
+          {"store", Unmapped::store}, {"drop", Unmapped::drop}, {"reject", Unmapped::reject}},
+      "What becomes of a message that no mapping takes: stored in "
+      "`rowgate_unmapped`, counted and dropped, or refused to its publisher."));
+}
+
+void add_rest(std::vector<Option>& to) {
+  to.push_back(choice<>("sqlite.synchronous", "", ROWGATE_MEMBER(sqlite.synchronous),
+                        std::vector<std::pair<std::string_view, std::string_view>>{
+                            {"full", "full"}, {"normal", "normal"}},
+                        "SQLite's `PRAGMA synchronous`; `normal` syncs at its checkpoints only, "
+                        "and the journal covers the difference."));
+  to.push_back(
+      choice<>("log.level", "--log-level", ROWGATE_MEMBER(log.level),
+               std::vector<std::pair<std::string_view, std::string_view>>{{"trace", "trace"},
+                                                                          {"debug", "debug"},
+                                                                          {"info", "info"},
+                                                                          {"warn", "warn"},
+                                                                          {"error", "error"}},
+               "The least severe messages that are logged."));
+  to.push_back(choice<>("log.format", "--log-format", ROWGATE_MEMBER(log.format),
+                        std::vector<std::pair<std::string_view, LogFormat>>{
+                            {"human", LogFormat::human}, {"json", LogFormat::json}},
+                        "Lines for people, or one JSON object a line."));
+}
+
+#undef ROWGATE_MEMBER
+
+std::vector<Option> make_options() {
+  std::vector<Option> all;
+  add_general(all);
+  add_mqtt(all);
+  add_http(all);
+  add_journal(all);
+  add_drain(all);
+  add_rest(all);
+  return all;
+}
+
+/// Levenshtein's distance, in bytes.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, replaced});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string_view last_part(std::string_view key) {
+  const auto dot = key.rfind('.');
+  return dot == std::string_view::npos ? key : key.substr(dot + 1);
+}
+
+}  // namespace
+
+const std::vector<Option>& options() {
+  static const std::vector<Option> all = make_options();
+  return all;
+}
+
+const Option* find_option(std::string_view name) {
+  const auto& all = options();
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const Option& o) { return o.name == name; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+std::string environment_name(std::string_view option) {
+  std::string name = "ROWGATE_";
+  for (const char c : option) {
+    name += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return name;
+}
+
+std::string_view nearest(std::string_view typed, const std::vector<std::string_view>& words) {
+  std::string_view best;
+  std::size_t least = std::max<std::size_t>(2, typed.size() / 4) + 1;
+  for (const std::string_view word : words) {
+    const std::size_t d = distance(typed, word);
+    if (d < least && d < word.size()) {
+      least = d;
+      best = word;
+    }
+  }
+  return best;
+}
+
+std::string_view nearest_option(std::string_view key) {
+  // The right word in the wrong table first: `[http] receive_maximum`, or `level` without [log].
+  for (const Option& option : options()) {
+    if (last_part(option.name) == last_part(key)) return option.name;
+  }
+  std::vector<std::string_view> names;
+  for (const Option& option : options()) names.push_back(option.name);
+  return nearest(key, names);
+}
+
+std::string options_markdown() {
+  const Config defaults;
+  std::string out;
+  std::string_view section = "?";
+  for (const Option& option : options()) {
+    const auto dot = option.name.find('.');
+    const auto table = dot == std::string_view::npos ? "" : option.name.substr(0, dot);
+    if (table != section) {
+      section = table;
+      const std::string title = table.empty() ? "Top of the file" : fmt::format("`[{}]`", table);
+      out +=
+          fmt::format("\n### {}\n\n| key | default | what it is |\n| --- | --- | --- |\n", title);
+    }
+    const std::string value = option.get(defaults);
+    out += fmt::format("| `{}` | {} | {} Expects {}. `{}`{} |\n", option.name,
+                       value.empty() ? "(empty)" : fmt::format("`{}`", value), option.help,
+                       option.expected, environment_name(option.name),
+                       option.flag.empty() ? "" : fmt::format(", `{}`", option.flag));
+  }
+  return out;
+}
+
+}  // namespace rowgate::config
