@@ -40,8 +40,7 @@ def cxx_functions(text):
             kind, head, head_line = stack.pop() if stack else ("scope", "", line)
             if kind == "function":
                 found.append((head_line, line - head_line + 1))
-            if kind != "initializer":
-                head = ""
+            head = head + "{}" if kind == "initializer" else ""
         elif character == ";" and head.count("(") <= head.count(")"):
             head = ""
         elif head or not character.isspace():
