@@ -46,8 +46,8 @@ class Directory {
   virtual Result<void, Error> remove(std::string_view name) = 0;
   /// fsync of the directory: creations, renames and removals are on disk.
   virtual Result<void, Error> sync() = 0;
-  /// Takes an exclusive lock on file `name` until the Directory is destroyed. Error code EWOULDBLOCK:
-  /// another process holds it (its pid, as written in the file, is in the message).
+  /// Takes an exclusive lock on file `name` until the Directory is destroyed. Error code
+  /// EWOULDBLOCK: another process holds it (its pid, as written in the file, is in the message).
   virtual Result<void, Error> lock(std::string_view name) = 0;
   /// For messages.
   virtual std::string path() const = 0;
@@ -55,6 +55,8 @@ class Directory {
 
 /// Opens a directory, creating it and its parents where missing (mode 0700).
 Result<std::unique_ptr<Directory>, Error> open_directory(const std::string& path);
+/// Opens a directory that must exist; creates nothing. For looking at what another process owns.
+Result<std::unique_ptr<Directory>, Error> open_existing_directory(const std::string& path);
 
 /// Whole small files, outside the data path. write_file is atomic and durable: temporary file,
 /// fsync, rename, directory sync.
