@@ -97,18 +97,34 @@ class FileReader {
       const std::string name = prefix + std::string(key.str());
       if (const Option* option = find_option(name)) {
         take(*option, node);
-      } else if (node.is_table() && is_table_of_options(name)) {
-        walk(*node.as_table(), name + ".");
+      } else if (is_table_of_options(name)) {
+        if (node.is_table()) {
+          walk(*node.as_table(), name + ".");
+        } else {
+          error(node.source(), fmt::format("{}: expected a table of options, [{}], got {}", name,
+                                           name, type_word(node)));
+        }
       } else {
-        error(key.source(),
-              fmt::format("unknown key '{}'{}", name, did_you_mean(nearest_option(name))));
+        const std::string_view near =
+            node.is_table() ? nearest(name, tables()) : nearest_option(name);
+        error(key.source(), fmt::format("unknown {} '{}'{}", node.is_table() ? "table" : "key",
+                                        name, did_you_mean(near)));
       }
     }
   }
 
+  static std::vector<std::string_view> tables() {
+    std::vector<std::string_view> names;
+    for (const Option& option : options()) {
+      const auto dot = option.name.find('.');
+      if (dot != std::string_view::npos) names.push_back(option.name.substr(0, dot));
+    }
+    return names;
+  }
+
   static bool is_table_of_options(const std::string& name) {
-    return std::any_of(options().begin(), options().end(),
-                       [&](const Option& o) { return o.name.starts_with(name + "."); });
+    const auto names = tables();
+    return std::find(names.begin(), names.end(), name) != names.end();
   }
 
   void take(const Option& option, const toml::node& node) {
