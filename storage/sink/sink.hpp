@@ -98,7 +98,7 @@ class Sink {
 };
 
 struct SinkOptions {
-  std::string url;                     // "sqlite:FILE" or "postgresql://..."
+  std::string url;                          // "sqlite:FILE" or "postgresql://..."
   std::string sqlite_synchronous = "full";  // full | normal
 };
 
