@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "schema/base/result.hpp"
@@ -16,6 +17,10 @@ namespace rowgate::os {
 /// An operating system error: the errno, and a sentence "what, where: why"
 /// ("write /data/journal/00000000000000000000.seg: No space left on device").
 struct Error {
+  // Not an aggregate: C++20 would make a size look convertible to an Error in Result<size, Error>.
+  Error() = default;
+  Error(int code_, std::string message_) : code(code_), message(std::move(message_)) {}
+
   int code = 0;
   std::string message;
 };
