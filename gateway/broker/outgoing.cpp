@@ -1,0 +1,90 @@
+#include "gateway/broker/outgoing.hpp"
+
+#include "gateway/mqtt/frame.hpp"
+
+namespace rowgate::broker {
+namespace {
+
+constexpr char subscription_identifier_property = 0x0B;
+
+}  // namespace
+
+bool Outgoing::send(Delivery&& delivery, std::string& out) {
+  if (delivery.qos != mqtt::QoS::at_most_once &&
+      (in_flight_.size() >= limits_.receive_maximum || !queued_.empty())) {
+    if (queued_.size() >= limits_.max_queued) return false;
+    queued_.push_back(std::move(delivery));
+    return true;
+  }
+  return encode(delivery, out);
+}
+
+bool Outgoing::encode(const Delivery& delivery, std::string& out) {
+  const LiveMessage& message = *delivery.message;
+  std::string properties;
+  if (limits_.version == mqtt::Version::v5) {
+    properties = message.properties;
+    for (const std::uint32_t id : delivery.identifiers) {
+      properties.push_back(subscription_identifier_property);
+      mqtt::append_varint(properties, id);
+    }
+  }
+  mqtt::OutgoingPublish publish{.topic = message.topic,
+                                .payload = message.payload,
+                                .properties = properties,
+                                .packet_id = 0,
+                                .qos = delivery.qos,
+                                .retain = delivery.retain,
+                                .dup = false};
+  if (mqtt::publish_size(limits_.version, publish) > limits_.maximum_packet_size) return false;
+  if (delivery.qos != mqtt::QoS::at_most_once) {
+    publish.packet_id = next_id();
+    in_flight_.emplace(publish.packet_id,
+                       delivery.qos == mqtt::QoS::at_least_once ? Await::puback : Await::pubrec);
+  }
+  mqtt::encode_publish(out, limits_.version, publish);
+  return true;
+}
+
+// Precondition: fewer than 65,535 ids are in use, which the Receive Maximum guarantees.
+mqtt::PacketId Outgoing::next_id() {
+  do {
+    ++last_id_;
+  } while (last_id_ == 0 || in_flight_.contains(last_id_));
+  return last_id_;
+}
+
+bool Outgoing::acknowledged(mqtt::PacketType type, const mqtt::Ack& ack, std::string& out) {
+  const auto it = in_flight_.find(ack.packet_id);
+  const Await expected = type == mqtt::PacketType::puback   ? Await::puback
+                         : type == mqtt::PacketType::pubrec ? Await::pubrec
+                                                            : Await::pubcomp;
+  if (type == mqtt::PacketType::pubrec) {
+    // A PUBREC seen twice gets its PUBREL twice; one for an unknown id is told so [MQTT-4.3.3-4].
+    const bool known = it != in_flight_.end() && it->second != Await::puback;
+    if (known && ack.code < mqtt::ReasonCode::unspecified_error) {
+      it->second = Await::pubcomp;
+      mqtt::encode_ack(out, limits_.version, mqtt::PacketType::pubrel, {ack.packet_id});
+      return true;
+    }
+    if (!known) {
+      mqtt::encode_ack(out, limits_.version, mqtt::PacketType::pubrel,
+                       {ack.packet_id, mqtt::ReasonCode::packet_identifier_not_found});
+      return false;
+    }
+  } else if (it == in_flight_.end() || it->second != expected) {
+    return false;
+  }
+  in_flight_.erase(it);
+  send_queued(out);
+  return true;
+}
+
+void Outgoing::send_queued(std::string& out) {
+  while (!queued_.empty() && in_flight_.size() < limits_.receive_maximum) {
+    encode(queued_.front(), out);  // too large for the client: skipped
+    queued_.pop_front();
+  }
+}
+
+}  // namespace rowgate::broker

@@ -1,0 +1,69 @@
+#pragma once
+// Live copies on their way to one subscriber: packet ids, the client's Receive Maximum, and the
+// bounded queue behind it. Both QoS 1 and 2 hand-shakes of section 4.3, sender's side. Belongs to
+// the connection: what a client had not acknowledged when it left is not sent again in this
+// version.
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "gateway/broker/connection_ref.hpp"
+#include "gateway/mqtt/acks.hpp"
+#include "gateway/mqtt/publish.hpp"
+#include "gateway/mqtt/types.hpp"
+
+namespace rowgate::broker {
+
+/// One publish, shared by all its recipients.
+struct LiveMessage {
+  std::string topic;
+  std::string payload;
+  std::string properties;  // those a server forwards, wire form
+  mqtt::QoS qos{};
+  bool retain = false;
+};
+
+/// One recipient's copy, on its way to the I/O thread that has the connection.
+struct Delivery {
+  std::shared_ptr<const LiveMessage> message;
+  ConnectionRef to;
+  mqtt::QoS qos{};
+  bool retain = false;
+  std::vector<std::uint32_t> identifiers;
+};
+
+class Outgoing {
+ public:
+  struct Limits {
+    mqtt::Version version{};
+    std::uint16_t receive_maximum = 65535;           // the client's [MQTT-3.3.4-7]
+    std::uint32_t maximum_packet_size = 0xFFFFFFFF;  // the client's [MQTT-3.1.2-24]
+    std::size_t max_queued = 1000;
+  };
+  explicit Outgoing(Limits limits) : limits_(limits) {}
+
+  /// Encodes the copy into `out`, or queues it behind the Receive Maximum. False: dropped, because
+  /// the queue is full or the packet is larger than the client takes.
+  bool send(Delivery&& delivery, std::string& out);
+
+  /// PUBACK, PUBREC or PUBCOMP of the client; answers (PUBREL) and queued copies go to `out`.
+  /// False: there is no such packet id in that state.
+  bool acknowledged(mqtt::PacketType type, const mqtt::Ack& ack, std::string& out);
+
+ private:
+  enum class Await : std::uint8_t { puback, pubrec, pubcomp };
+  bool encode(const Delivery& delivery, std::string& out);
+  mqtt::PacketId next_id();
+  void send_queued(std::string& out);
+
+  Limits limits_;
+  std::unordered_map<mqtt::PacketId, Await> in_flight_;
+  std::deque<Delivery> queued_;
+  mqtt::PacketId last_id_ = 0;
+};
+
+}  // namespace rowgate::broker
