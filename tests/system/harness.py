@@ -82,6 +82,12 @@ def free_port():
             return port
 
 
+def environment(extra=None):
+    """The environment without this test's own ROWGATE_ variables, which are no options."""
+    own = {k: v for k, v in os.environ.items() if not k.startswith("ROWGATE_")}
+    return {**own, **(extra or {})}
+
+
 def toml(value):
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -154,8 +160,9 @@ class Gateway:
     """`rowgate serve` on its own data directory and ports, restartable."""
 
     # Small segments, so that tests cross many segment boundaries and do not zero-fill 64 MiB each.
-    CONFIG = {"journal.segment_bytes": 2 * MIB, "journal.max_bytes": 256 * MIB,
-              "journal.batch_bytes": MIB, "journal.window_bytes": 4 * MIB}
+    CONFIG = {"journal.segment_bytes": MIB, "journal.max_bytes": 256 * MIB,
+              "journal.batch_bytes": MIB // 2, "journal.window_bytes": 2 * MIB,
+              "mqtt.max_packet_bytes": MIB // 4}
 
     def __init__(self, directory, sink, mapping=None, config=None, env=None, name="gateway"):
         self.directory = Path(directory)
@@ -194,7 +201,7 @@ class Gateway:
         self.log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         with open(self.log_path, "ab") as log:
             self.process = spawn(self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                 env={**os.environ, **self.env}, cwd=self.directory)
+                                 env=environment(self.env), cwd=self.directory)
         return self
 
     def start(self, timeout=20.0):
@@ -289,7 +296,7 @@ def rowgate(*argv, env=None, stdin=None, timeout=30, cwd=None):
     """Runs a verb to its end: CompletedProcess with text stdout and stderr."""
     return subprocess.run([rowgate_binary(), *map(str, argv)], capture_output=True, text=True,
                           timeout=timeout, input=stdin, cwd=cwd,
-                          env={**os.environ, **(env or {})}, check=False)
+                          env=environment(env), check=False)
 
 
 class SqliteDatabase:

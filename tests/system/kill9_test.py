@@ -52,8 +52,7 @@ class KillTests:
         print(f"ROWGATE_SEED={seed} ROWGATE_KILL_ROUNDS={ROUNDS}", flush=True)
         self.random = random.Random(seed)
         self.node = self.gateway(self.database, mapping=MAPPING, config={
-            "journal.segment_bytes": harness.MIB, "drain.backoff_first": "50ms",
-            "drain.backoff_max": "200ms"})
+            "drain.backoff_first": "50 ms", "drain.backoff_max": "200 ms"})
         self.node.start()
         threads = [self.device(f"q{qos}v{version}", version, qos)
                    for qos in (1, 2) for version in (4, 5)]
