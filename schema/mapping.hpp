@@ -27,6 +27,7 @@ struct FromTopic {
 };
 struct FromField {
   std::string pointer;  // JSON Pointer (RFC 6901), relative to the row; "" is the whole
+  bool root = false;    // relative to the document instead; differs only under `rows`
 };
 struct FromMeta {
   Meta meta = Meta::client_id;
@@ -65,8 +66,8 @@ struct Mapping {
   std::vector<ColumnRule> columns;
   bool auto_columns = false;  // columns = "auto"
   Layout layout = Layout::wide;
-  bool built_in = false;      // the mapping that stores everything when there is no mapping file
-  std::size_t table = 0;      // index in the Catalog
+  bool built_in = false;  // the mapping that stores everything when there is no mapping file
+  std::size_t table = 0;  // index in the Catalog
 };
 
 class Catalog {

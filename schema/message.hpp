@@ -14,7 +14,7 @@ struct Message {
   std::string_view payload;
   std::string_view properties;  // the PUBLISH properties as on the wire, without their length
   Timestamp received_at;
-  std::uint64_t position = 0;   // in the journal; names the message in dead letters
+  std::uint64_t position = 0;  // in the journal; names the message in dead letters
   std::uint8_t qos = 0;
   bool retain = false;
 };

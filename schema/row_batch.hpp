@@ -14,7 +14,8 @@
 
 namespace rowgate::schema {
 
-/// Bump allocator for values' bytes. Addresses are stable until clear(), which keeps the blocks.
+/// Bump allocator for values' bytes. Addresses are stable until clear(), which keeps
+/// the blocks (16 MiB of them at most).
 class Arena {
  public:
   /// Uninitialised storage of n bytes, alignment 1.

@@ -1,9 +1,9 @@
 #pragma once
 // All patterns of a Catalog in one trie: topic -> the mappings that take it, with their captures.
-// Patterns: literal levels, `+`, `{name}` (a level, captured), `#`, `{name...}` (the rest, captured;
-// last level only). As for subscriptions, a wildcard or capture in the first level takes no topic
-// that begins with `$` [MQTT-4.7.2-1], and `a/#` takes `a` too [MQTT-4.7.1-2].
-// Immutable after building; match is const and may be called from any thread.
+// Patterns: literal levels, `+`, `{name}` (a level, captured), `#`, `{name...}` (the rest,
+// captured; last level only). As for subscriptions, a wildcard or capture in the first level takes
+// no topic that begins with `$` [MQTT-4.7.2-1], and `a/#` takes `a` too [MQTT-4.7.1-2]. Immutable
+// after building; match is const and may be called from any thread.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -36,9 +36,13 @@ class TopicIndex {
 
   /// Precondition: parse_pattern accepts it.
   void add(std::string_view pattern, std::uint32_t mapping);
+  /// Takes every topic, those that begin with `$` too; no captures. For the built-in mapping.
+  void add_all(std::uint32_t mapping);
   /// Every match, in order of mapping index. Time is bounded by the topic's levels and the matches,
   /// not by the number of patterns.
   std::vector<TopicMatch> match(std::string_view topic) const;
+  /// The same into `out`, whose memory is used again.
+  void match(std::string_view topic, std::vector<TopicMatch>& out) const;
   bool matches(std::string_view topic) const;
 
  private:

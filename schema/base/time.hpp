@@ -21,7 +21,9 @@ struct Timestamp {
 inline constexpr Timestamp min_timestamp{-62135596800000000};
 inline constexpr Timestamp max_timestamp{253402300799999999};
 
-inline bool in_range(Timestamp t) noexcept { return t >= min_timestamp && t <= max_timestamp; }
+inline bool in_range(Timestamp t) noexcept {
+  return t >= min_timestamp && t <= max_timestamp;
+}
 
 /// Length of `2026-11-21T07:09:39.123456Z`.
 inline constexpr std::size_t iso8601_size = 27;

@@ -9,8 +9,8 @@ namespace rowgate {
 namespace {
 
 struct Sequence {
-  unsigned length;            // continuation bytes
-  std::uint8_t low, high;     // allowed range of the first continuation byte
+  unsigned length;         // continuation bytes
+  std::uint8_t low, high;  // allowed range of the first continuation byte
 };
 
 // Unicode 15, table 3-7. length 0 = not a lead byte.

@@ -1,0 +1,82 @@
+#include "schema/row_batch.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace rowgate::schema {
+namespace {
+
+constexpr std::size_t first_block = 64U << 10;
+constexpr std::size_t largest_block = 4U << 20;
+// What an arena keeps for the next batch; one huge message must not hold its memory for ever.
+constexpr std::size_t kept_bytes = 16U << 20;
+
+}  // namespace
+
+char* Arena::allocate(std::size_t n) {
+  while (block_ < blocks_.size() && blocks_[block_].size - at_ < n) {
+    ++block_;
+    at_ = 0;
+  }
+  if (block_ == blocks_.size()) {
+    const std::size_t doubled = blocks_.empty() ? first_block : blocks_.back().size * 2;
+    const std::size_t size = std::max(n, std::min(doubled, largest_block));
+    blocks_.push_back({std::make_unique_for_overwrite<char[]>(size), size});
+    at_ = 0;
+  }
+  char* p = blocks_[block_].bytes.get() + at_;
+  at_ += n;
+  used_ += n;
+  return p;
+}
+
+std::string_view Arena::copy(std::string_view bytes) {
+  if (bytes.empty()) return {};
+  char* p = allocate(bytes.size());
+  std::memcpy(p, bytes.data(), bytes.size());
+  return {p, bytes.size()};
+}
+
+void Arena::clear() noexcept {
+  std::size_t kept = 0;
+  std::size_t n = 0;
+  while (n < blocks_.size() && kept + blocks_[n].size <= kept_bytes) kept += blocks_[n++].size;
+  blocks_.resize(n);
+  block_ = at_ = used_ = 0;
+}
+
+RowBatch::RowBatch(Table table) : table_(std::move(table)) {}
+
+std::size_t RowBatch::add_column(Column column) {
+  const std::size_t before = table_.columns.size();
+  table_.columns.push_back(std::move(column));
+  if (rows() > 0) {
+    std::vector<Value> wider(rows() * (before + 1));
+    for (std::size_t r = 0; r < rows(); ++r) {
+      std::copy_n(values_.begin() + static_cast<std::ptrdiff_t>(r * before), before,
+                  wider.begin() + static_cast<std::ptrdiff_t>(r * (before + 1)));
+    }
+    values_ = std::move(wider);
+  }
+  return before;
+}
+
+std::span<Value> RowBatch::add_row(std::uint32_t source) {
+  values_.resize(values_.size() + table_.columns.size());
+  sources_.push_back(source);
+  return last_row();
+}
+
+void RowBatch::drop_last_row() noexcept {
+  values_.resize(values_.size() - table_.columns.size());
+  sources_.pop_back();
+}
+
+void RowBatch::clear() noexcept {
+  values_.clear();
+  sources_.clear();
+  arena_.clear();
+}
+
+}  // namespace rowgate::schema
