@@ -57,14 +57,14 @@ class LaneDrain {
   /// by reference outlives the drain.
   LaneDrain(Journal& journal, std::unique_ptr<SinkLane> sink, DrainIdentity identity,
             DrainOptions options, os::Clock& clock,
-            std::function<std::shared_ptr<const schema::Catalog>()> catalog,
-            LaneCounters& counters, std::function<void(const std::string&)> warn);
+            std::function<std::shared_ptr<const schema::Catalog>()> catalog, LaneCounters& counters,
+            std::function<void(const std::string&)> warn);
   ~LaneDrain();
 
-  /// Connects and reads the checkpoint, once. Sets counters.recovered and .checkpoint. For start-up:
-  /// a `retry` error means the database is away (run() will go on trying), `fatal` and `fenced` are
-  /// final. Checks the checkpoint against the journal: beyond its end, or below its first byte
-  /// (unless accept_gap), is fatal with a message that says what to do.
+  /// Connects and reads the checkpoint, once. Sets counters.recovered and .checkpoint. For
+  /// start-up: a `retry` error means the database is away (run() will go on trying), `fatal` and
+  /// `fenced` are final. Checks the checkpoint against the journal: beyond its end, or below its
+  /// first byte (unless accept_gap), is fatal with a message that says what to do.
   SinkResult<void> open();
 
   /// Drains until `stop` is requested and then, for at most `linger`, what is durable by then.

@@ -1,0 +1,432 @@
+#include "storage/drain/lane_drain.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+
+#include "storage/drain/backoff.hpp"
+#include "storage/drain/bisect.hpp"
+#include "storage/drain/open_batch.hpp"
+
+namespace rowgate::storage {
+namespace {
+
+using std::chrono::milliseconds;
+using Ticks = std::chrono::steady_clock::time_point;
+
+/// How long fill() waits before the loop looks at its other duties.
+constexpr milliseconds idle_wait{250};
+/// An idle lane's checkpoint follows the journal, so that its segments can go.
+constexpr milliseconds idle_commit_after{1000};
+constexpr std::uint64_t idle_commit_bytes = 16ULL << 20;
+constexpr milliseconds flushed_every{500};
+
+void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+struct LaneDrain::State {
+  State(Journal& j, std::unique_ptr<SinkLane> s, DrainIdentity id, DrainOptions o, os::Clock& c,
+        std::function<std::shared_ptr<const schema::Catalog>()> cat, LaneCounters& count,
+        std::function<void(const std::string&)> w)
+      : journal(j),
+        sink(std::move(s)),
+        identity(std::move(id)),
+        options(o),
+        clock(c),
+        catalog(std::move(cat)),
+        counters(count),
+        warn(std::move(w)),
+        batch(j, c, identity.lane, {o.max_rows, o.max_bytes, o.max_age, o.store_unmapped}),
+        backoff(o.backoff_first, o.backoff_max,
+                static_cast<std::uint64_t>(c.now().micros) * 2654435761U + identity.lane.value) {}
+
+  // Connecting.
+  SinkResult<void> connect();
+  SinkResult<void> resume(Position found);
+  SinkResult<void> check_against_journal(Position found) const;
+  void reconnect(std::stop_token stop);
+  void lost(const std::string& message);
+  /// The sink did what was asked, beyond merely answering: an outage is over.
+  void took_it();
+
+  // One commit.
+  bool due() const noexcept;
+  SinkResult<void> write();
+  SinkResult<void> ensure_tables();
+  void refuse_table(std::size_t table, const std::string& reason);
+  SinkResult<void> insert_all();
+  SinkResult<void> insert_without_refused();
+  void settle(Position to);
+
+  // The loop.
+  void loop(std::stop_token stop, milliseconds linger);
+  void handle(const SinkError& error);
+  void read_flushed();
+  void pause(std::stop_token stop, milliseconds wait);
+  bool last_call_over() const noexcept;
+
+  Journal& journal;
+  std::unique_ptr<SinkLane> sink;
+  DrainIdentity identity;
+  DrainOptions options;
+  os::Clock& clock;
+  std::function<std::shared_ptr<const schema::Catalog>()> catalog;
+  LaneCounters& counters;
+  std::function<void(const std::string&)> warn;
+
+  OpenBatch batch;
+  Backoff backoff;
+  bool connected = false;
+  bool opened_before = false;
+  std::optional<Ticks> lost_at;         // since when the sink is away
+  std::uint64_t tries = 0;              // since then
+  Position checkpoint;                  // in the sink, as far as we know
+  std::optional<Position> in_doubt_to;  // where an unanswered COMMIT would have moved it
+  Position counted_to;                  // messages below are in the counters
+  std::uint64_t mapped_rows = 0;        // in the batch being written, without refused ones
+  Ticks committed_at{}, flushed_at{};
+  struct LastCall {
+    Position durable;  // drain up to here
+    Ticks deadline;
+  };
+  std::optional<LastCall> last_call;  // set once stop is requested
+  std::optional<DrainEnd> end;
+  std::string error;
+  std::unordered_map<std::string, std::string> refused_tables;  // name -> reason, warned of
+};
+
+// ---- Connecting ---------------------------------------------------------------------------------
+
+SinkResult<void> LaneDrain::State::connect() {
+  const SinkResult<Position> found = sink->open(identity, journal.first());
+  if (!found) return found.error();
+  return resume(*found);
+}
+
+SinkResult<void> LaneDrain::State::check_against_journal(Position found) const {
+  if (found > journal.durable())
+    return SinkError{
+        CommitOutcome::fatal,
+        fmt::format("lane {}: the database's checkpoint is {}, beyond the end of the journal at "
+                    "{}: the data directory is an older copy; put the newer one back, or give this "
+                    "gateway another name so that it starts a checkpoint of its own",
+                    identity.lane.value, found.value, journal.durable().value)};
+  if (found < journal.first() && !options.accept_gap)
+    return SinkError{
+        CommitOutcome::fatal,
+        fmt::format("lane {}: the database's checkpoint is {}, but the journal begins at {}: the "
+                    "database went back behind what was already deleted here (restored from a "
+                    "backup?), so messages in between are missing; restore a newer backup, or "
+                    "accept the gap (--accept-gap) to go on without them",
+                    identity.lane.value, found.value, journal.first().value)};
+  return {};
+}
+
+SinkResult<void> LaneDrain::State::resume(Position found) {
+  const bool at_doubt = in_doubt_to && found == *in_doubt_to;
+  if (opened_before && !at_doubt && found > checkpoint)
+    return SinkError{
+        CommitOutcome::fenced,
+        fmt::format("lane {}: the checkpoint moved from {} to {} without us: another gateway "
+                    "drains under the name '{}'; give one of them another name",
+                    identity.lane.value, checkpoint.value, found.value, identity.gateway)};
+  if (const auto fits = check_against_journal(found); !fits) return fits;
+  if (opened_before && at_doubt) {
+    settle(found);
+  } else if (opened_before && found < checkpoint) {
+    warn(
+        fmt::format("lane {}: the database went back from position {} to {}; draining from there "
+                    "again, nothing is lost",
+                    identity.lane.value, checkpoint.value, found.value));
+  }
+  if (!opened_before) {
+    counted_to = found;
+    const Position from = std::max(found, journal.first());
+    add(counters.recovered, journal.count(identity.lane, from));
+  }
+  in_doubt_to.reset();
+  opened_before = true;
+  checkpoint = found;
+  counters.checkpoint.store(found.value, std::memory_order_relaxed);
+  batch.seek(std::max(found, journal.first()));
+  committed_at = flushed_at = clock.ticks();
+  connected = true;
+  counters.connected.store(true, std::memory_order_relaxed);
+  return {};
+}
+
+void LaneDrain::State::lost(const std::string& message) {
+  connected = false;
+  ++tries;
+  counters.connected.store(false, std::memory_order_relaxed);
+  if (lost_at) return;
+  lost_at = clock.ticks();
+  warn(fmt::format("lane {}: {}; trying again, messages are kept in the journal meanwhile",
+                   identity.lane.value, message));
+}
+
+void LaneDrain::State::took_it() {
+  backoff.reset();
+  if (!lost_at) return;
+  const auto away = std::chrono::duration_cast<std::chrono::seconds>(clock.ticks() - *lost_at);
+  warn(fmt::format("lane {}: the database is back after {} s and {} tries", identity.lane.value,
+                   away.count(), tries));
+  lost_at.reset();
+  tries = 0;
+}
+
+void LaneDrain::State::reconnect(std::stop_token stop) {
+  pause(std::move(stop), backoff.next());
+  if (last_call_over()) return;
+  add(counters.retries, 1);
+  if (const auto opened = connect(); !opened) handle(opened.error());
+}
+
+// ---- One commit ---------------------------------------------------------------------------------
+
+bool LaneDrain::State::due() const noexcept {
+  if (batch.messages() > 0) return true;
+  if (batch.end() <= checkpoint) return false;
+  return last_call || batch.end().value - checkpoint.value >= idle_commit_bytes ||
+         clock.ticks() - committed_at >= idle_commit_after;
+}
+
+SinkResult<void> LaneDrain::State::ensure_tables() {
+  schema::BatchSet& tables = batch.tables();
+  const std::size_t mapped = batch.catalog().tables.size();
+  // Mapped tables come first, so the dead letters they cause find their table ensured after them.
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    if (tables[i].rows() == 0) continue;
+    const auto fits = sink->ensure(tables[i].table());
+    if (fits) {
+      if (!refused_tables.empty()) refused_tables.erase(tables[i].table().name);
+      continue;
+    }
+    if (fits.error().outcome != CommitOutcome::row_rejected) return fits;
+    // The gateway's own tables have nowhere else to put their rows: wait until they are mended.
+    if (i >= mapped) return SinkError{CommitOutcome::retry, fits.error().message};
+    refuse_table(i, fits.error().message);
+  }
+  return {};
+}
+
+void LaneDrain::State::refuse_table(std::size_t table, const std::string& reason) {
+  schema::RowBatch& rows = batch.tables()[table];
+  for (std::size_t i = 0; i < rows.rows(); ++i) batch.refuse(table, i, reason);
+  rows.clear();
+  std::string& warned = refused_tables[rows.table().name];
+  if (warned == reason) return;
+  warned = reason;
+  warn(fmt::format("lane {}: {}; its messages go to rowgate_dead_letter until then",
+                   identity.lane.value, reason));
+}
+
+SinkResult<void> LaneDrain::State::insert_all() {
+  schema::BatchSet& tables = batch.tables();
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    if (tables[i].rows() == 0) continue;
+    if (const auto r = sink->insert({&tables[i], 0, tables[i].rows()}, false); !r) return r;
+  }
+  return {};
+}
+
+SinkResult<void> LaneDrain::State::insert_without_refused() {
+  schema::BatchSet& tables = batch.tables();
+  const std::size_t mapped = batch.catalog().tables.size();
+  for (std::size_t i = 0; i < mapped; ++i) {
+    const auto refused = [&](std::size_t row, const std::string& reason) {
+      batch.refuse(i, row, reason);
+      --mapped_rows;
+    };
+    const auto r = insert_bisected(*sink, {&tables[i], 0, tables[i].rows()}, refused);
+    if (!r) return r;
+  }
+  for (std::size_t i = mapped; i < tables.size(); ++i) {
+    if (tables[i].rows() == 0) continue;
+    const auto r = sink->insert({&tables[i], 0, tables[i].rows()}, false);
+    if (r) continue;
+    if (r.error().outcome != CommitOutcome::row_rejected) return r;
+    return SinkError{CommitOutcome::retry, fmt::format("{} refuses a row: {}",
+                                                       tables[i].table().name, r.error().message)};
+  }
+  return {};
+}
+
+SinkResult<void> LaneDrain::State::write() {
+  if (const auto r = ensure_tables(); !r) return r;
+  schema::BatchSet& tables = batch.tables();
+  mapped_rows = 0;
+  for (std::size_t i = 0; i < batch.catalog().tables.size(); ++i) mapped_rows += tables[i].rows();
+
+  if (const auto r = sink->begin(); !r) return r;
+  auto done = insert_all();
+  if (done) done = sink->commit(checkpoint, batch.end());
+  if (done || done.error().outcome != CommitOutcome::row_rejected) return done;
+
+  sink->rollback();
+  // Dead letters made by the bisection must find their table.
+  if (const auto r = sink->ensure(tables.dead_letters().table()); !r)
+    return SinkError{CommitOutcome::retry, r.error().message};
+  if (const auto r = sink->begin(); !r) return r;
+  done = insert_without_refused();
+  if (done) done = sink->commit(checkpoint, batch.end());
+  if (!done && done.error().outcome == CommitOutcome::row_rejected)
+    return SinkError{CommitOutcome::retry, done.error().message};
+  return done;
+}
+
+/// The open batch is committed and the checkpoint is at `to`.
+void LaneDrain::State::settle(Position to) {
+  std::uint64_t count[3] = {};
+  for (std::size_t i = 0; i < batch.messages(); ++i)
+    // A database that forgot commits takes messages again that were counted before.
+    if (batch.message(i).position >= counted_to.value)
+      ++count[static_cast<std::size_t>(batch.fate(i))];
+  add(counters.stored, count[static_cast<std::size_t>(Fate::stored)]);
+  add(counters.dead_letter, count[static_cast<std::size_t>(Fate::dead_letter)]);
+  add(counters.unmapped, count[static_cast<std::size_t>(Fate::unmapped)]);
+  add(counters.rows, mapped_rows);
+  add(counters.commits, 1);
+  counted_to = std::max(counted_to, to);
+  checkpoint = to;
+  counters.checkpoint.store(to.value, std::memory_order_relaxed);
+  committed_at = clock.ticks();
+  batch.clear();
+  took_it();
+}
+
+// ---- The loop -----------------------------------------------------------------------------------
+
+void LaneDrain::State::handle(const SinkError& trouble) {
+  switch (trouble.outcome) {
+    case CommitOutcome::fenced:
+      end = DrainEnd::fenced;
+      error = trouble.message;
+      break;
+    case CommitOutcome::fatal:
+      end = DrainEnd::fatal;
+      error = trouble.message;
+      break;
+    case CommitOutcome::in_doubt:
+      in_doubt_to = batch.end();
+      lost(trouble.message);
+      break;
+    case CommitOutcome::committed:
+    case CommitOutcome::row_rejected:
+    case CommitOutcome::retry:
+      lost(trouble.message);
+      break;
+  }
+}
+
+void LaneDrain::State::read_flushed() {
+  flushed_at = clock.ticks();
+  const auto flushed = sink->flushed();
+  if (!flushed) return handle(flushed.error());
+  counters.flushed.store(flushed->value, std::memory_order_relaxed);
+}
+
+void LaneDrain::State::pause(std::stop_token stop, milliseconds wait) {
+  if (last_call)
+    wait = std::min(wait, std::chrono::ceil<milliseconds>(last_call->deadline - clock.ticks()));
+  if (wait.count() <= 0) return;
+  std::mutex mutex;
+  std::condition_variable_any woken;
+  std::unique_lock lock(mutex);
+  // Once the last call runs, stop is requested for good and must not cut the pause short.
+  if (last_call)
+    woken.wait_for(lock, wait);
+  else
+    woken.wait_for(lock, std::move(stop), wait, [] { return false; });
+}
+
+bool LaneDrain::State::last_call_over() const noexcept {
+  return last_call && clock.ticks() >= last_call->deadline;
+}
+
+void LaneDrain::State::loop(std::stop_token stop, milliseconds linger) {
+  while (!end) {
+    if (stop.stop_requested() && !last_call)
+      last_call = LastCall{journal.durable(), clock.ticks() + linger};
+    if (last_call && (last_call_over() || (connected && checkpoint >= last_call->durable))) {
+      if (connected) read_flushed();
+      end = DrainEnd::stopped;
+      break;
+    }
+    if (!connected) {
+      reconnect(stop);
+      continue;
+    }
+    const Ticks before = clock.ticks();
+    const Position was = batch.end();
+    if (batch.messages() == 0) batch.use(catalog());
+    if (last_call)
+      batch.fill_up_to(last_call->durable);
+    else
+      batch.fill(stop, idle_wait);
+    if (due()) {
+      const Position to = batch.end();
+      if (const auto written = write(); written) {
+        settle(to);
+      } else {
+        if (written.error().outcome != CommitOutcome::in_doubt) sink->rollback();
+        handle(written.error());
+        continue;
+      }
+    } else if (batch.end() == was) {
+      took_it();  // connected, and there is nothing to commit
+      // A journal that has stopped answers at once.
+      if (clock.ticks() - before < idle_wait / 2) pause(stop, idle_wait / 10);
+    }
+    const bool behind = counters.flushed.load(std::memory_order_relaxed) < checkpoint.value;
+    if (behind && clock.ticks() - flushed_at >= flushed_every) read_flushed();
+  }
+}
+
+LaneDrain::LaneDrain(Journal& journal, std::unique_ptr<SinkLane> sink, DrainIdentity identity,
+                     DrainOptions options, os::Clock& clock,
+                     std::function<std::shared_ptr<const schema::Catalog>()> catalog,
+                     LaneCounters& counters, std::function<void(const std::string&)> warn)
+    : state_(std::make_unique<State>(journal, std::move(sink), std::move(identity), options, clock,
+                                     std::move(catalog), counters, std::move(warn))) {}
+
+LaneDrain::~LaneDrain() = default;
+
+SinkResult<void> LaneDrain::open() {
+  State& state = *state_;
+  try {
+    auto opened = state.connect();
+    if (opened) {
+      state.read_flushed();
+    } else if (opened.error().outcome == CommitOutcome::retry) {
+      state.lost_at = state.clock.ticks();  // the caller says it; run() says when it is back
+      ++state.tries;
+    }
+    return opened;
+  } catch (const std::exception& e) {
+    return SinkError{CommitOutcome::fatal, e.what()};
+  }
+}
+
+DrainEnd LaneDrain::run(std::stop_token stop, milliseconds linger, std::string& error) noexcept {
+  State& state = *state_;
+  try {
+    state.end.reset();
+    state.loop(std::move(stop), linger);
+    error = state.error;
+    return state.end.value_or(DrainEnd::stopped);
+  } catch (const std::exception& e) {  // JournalCorrupt; out of memory
+    state.sink->rollback();
+    error = e.what();
+    return DrainEnd::fatal;
+  }
+}
+
+}  // namespace rowgate::storage

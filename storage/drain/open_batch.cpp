@@ -1,0 +1,136 @@
+#include "storage/drain/open_batch.hpp"
+
+#include <algorithm>
+
+namespace rowgate::storage {
+
+using std::chrono::milliseconds;
+
+OpenBatch::OpenBatch(Journal& journal, os::Clock& clock, Lane lane, Limits limits)
+    : journal_(journal), clock_(clock), lane_(lane), limits_(limits) {}
+
+void OpenBatch::use(std::shared_ptr<const schema::Catalog> catalog) {
+  if (catalog == catalog_) return;
+  mapper_ = std::make_unique<schema::Mapper>(catalog);
+  tables_.emplace(*catalog);
+  catalog_ = std::move(catalog);
+}
+
+void OpenBatch::seek(Position from) {
+  clear();
+  cursor_.reset();
+  current_.reset();
+  held_.clear();
+  held_bytes_ = 0;
+  read_at_ = from;
+}
+
+void OpenBatch::clear() noexcept {
+  if (tables_) tables_->clear();
+  messages_.clear();
+  fates_.clear();
+  rows_ = 0;
+  bytes_ = 0;
+  last_refused_.reset();
+  // The batch in hand has more messages for the next commit.
+  held_.clear();
+  held_bytes_ = 0;
+  if (current_) {
+    held_.push_back(current_);
+    held_bytes_ = current_->bytes().size();
+  }
+}
+
+bool OpenBatch::full() const noexcept {
+  // Other lanes' records keep memory too, so what is held is bounded as well.
+  return rows_ >= limits_.rows || bytes_ >= limits_.bytes || held_bytes_ >= 4 * limits_.bytes;
+}
+
+milliseconds OpenBatch::age() const noexcept {
+  return std::chrono::duration_cast<milliseconds>(clock_.ticks() - first_at_);
+}
+
+bool OpenBatch::read_batch(std::stop_token stop, milliseconds wait) {
+  current_ = journal_.read(read_at_, std::move(stop), wait);
+  if (!current_) return false;
+  cursor_.emplace(*current_, read_at_);
+  held_.push_back(current_);
+  held_bytes_ += current_->bytes().size();
+  return true;
+}
+
+bool OpenBatch::map_batch() {
+  RecordView record;
+  while (cursor_->next_publish(lane_, record)) {
+    add(record);
+    read_at_ = record.end;
+    if (full()) return false;
+  }
+  read_at_ = current_->end();
+  if (messages_.empty()) {  // nothing in it was ours
+    held_.clear();
+    held_bytes_ = 0;
+  }
+  cursor_.reset();
+  current_.reset();
+  return !full();
+}
+
+void OpenBatch::add(const RecordView& record) {
+  const PublishRecord& publish = record.publish;
+  if (messages_.empty()) first_at_ = clock_.ticks();
+  const auto source = static_cast<std::uint32_t>(messages_.size());
+  const schema::Message& message = messages_.emplace_back(schema::Message{
+      .topic = publish.topic,
+      .client_id = publish.client_id,
+      .payload = publish.payload,
+      .properties = publish.properties,
+      .received_at = publish.received_at,
+      .position = record.position.value,
+      .qos = publish.qos,
+      .retain = publish.retain,
+  });
+  const schema::Verdict verdict = mapper_->map(message, source, limits_.store_unmapped, *tables_);
+  fates_.push_back(!verdict.matched  ? Fate::unmapped
+                   : verdict.rejects ? Fate::dead_letter
+                                     : Fate::stored);
+  rows_ += std::max<std::size_t>(verdict.rows + verdict.rejects, 1);
+  bytes_ += record.end.value - record.position.value;
+}
+
+void OpenBatch::fill(std::stop_token stop, milliseconds idle) {
+  const auto began = clock_.ticks();
+  while (!full()) {
+    if (!current_) {
+      const milliseconds waited = std::chrono::duration_cast<milliseconds>(clock_.ticks() - began);
+      const milliseconds wait = messages_.empty() ? idle - waited : limits_.age - age();
+      if (wait.count() <= 0 || !read_batch(stop, wait)) return;
+    }
+    if (!map_batch()) return;
+  }
+}
+
+void OpenBatch::fill_up_to(Position end) {
+  while (!full() && (current_ || read_at_ < end)) {
+    if (!current_ && !read_batch({}, milliseconds(0))) return;
+    if (!map_batch()) return;
+  }
+}
+
+void OpenBatch::refuse(std::size_t table, std::size_t row, std::string_view reason) {
+  const std::uint32_t source = (*tables_)[table].source(row);
+  if (last_refused_ && last_refused_->table == table && last_refused_->source == source) return;
+  last_refused_ = Refused{table, source};
+  const schema::Message& of = messages_[source];
+  std::string_view mapping;
+  for (const schema::TopicMatch& match : catalog().index.match(of.topic)) {
+    const schema::Mapping& candidate = catalog().mappings[match.mapping];
+    if (candidate.table != table) continue;
+    mapping = candidate.name;
+    break;
+  }
+  schema::add_dead_letter(tables_->dead_letters(), of, source, mapping, reason);
+  fates_[source] = Fate::dead_letter;
+}
+
+}  // namespace rowgate::storage

@@ -1,0 +1,92 @@
+#pragma once
+// The rows between the checkpoint and the next commit: reads the journal, maps this lane's
+// publishes, remembers what became of each message. One thread.
+//
+// Rows are views into journal batches, which are held until clear(). Reused commit after commit;
+// nothing is allocated per message once its vectors have grown.
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string_view>
+#include <vector>
+
+#include "schema/mapper.hpp"
+#include "storage/journal/journal.hpp"
+#include "storage/os/clock.hpp"
+
+namespace rowgate::storage {
+
+/// The ledger's word for a message.
+enum class Fate : std::uint8_t { stored, dead_letter, unmapped };
+
+class OpenBatch {
+ public:
+  struct Limits {
+    std::size_t rows;
+    std::size_t bytes;
+    std::chrono::milliseconds age;
+    bool store_unmapped;
+  };
+  OpenBatch(Journal& journal, os::Clock& clock, Lane lane, Limits limits);
+
+  /// Maps with this catalog from now on. Precondition: no messages.
+  void use(std::shared_ptr<const schema::Catalog> catalog);
+  /// Drops everything and reads on at `from`.
+  void seek(Position from);
+  /// Reads and maps until a limit is reached, or until `idle` has passed with nothing of ours.
+  /// Returns early when `stop` is requested. Throws JournalCorrupt.
+  void fill(std::stop_token stop, std::chrono::milliseconds idle);
+  /// As fill, without waiting, up to `end`: what is durable already.
+  void fill_up_to(Position end);
+  /// Forgets rows and messages after their commit; keeps memory and the place in the journal.
+  void clear() noexcept;
+
+  /// Everything before it is in this batch or in an earlier one: where the checkpoint goes.
+  Position end() const noexcept { return read_at_; }
+  std::size_t messages() const noexcept { return messages_.size(); }
+  const schema::Message& message(std::size_t i) const noexcept { return messages_[i]; }
+  Fate fate(std::size_t i) const noexcept { return fates_[i]; }
+  schema::BatchSet& tables() noexcept { return *tables_; }
+  const schema::Catalog& catalog() const noexcept { return mapper_->catalog(); }
+
+  /// Row `row` of mapped table `table` cannot be stored: its message becomes a dead letter (once a
+  /// table). The row itself stays where it is.
+  void refuse(std::size_t table, std::size_t row, std::string_view reason);
+
+ private:
+  bool full() const noexcept;
+  bool read_batch(std::stop_token stop, std::chrono::milliseconds wait);
+  /// Maps what is left of the journal batch in hand. False: full.
+  bool map_batch();
+  void add(const RecordView& record);
+  std::chrono::milliseconds age() const noexcept;
+
+  Journal& journal_;
+  os::Clock& clock_;
+  Lane lane_;
+  Limits limits_;
+  std::shared_ptr<const schema::Catalog> catalog_;
+  std::unique_ptr<schema::Mapper> mapper_;
+  std::optional<schema::BatchSet> tables_;
+
+  Position read_at_;
+  std::shared_ptr<const Batch> current_;  // being walked by cursor_
+  std::optional<RecordCursor> cursor_;
+  std::vector<std::shared_ptr<const Batch>> held_;
+  std::vector<schema::Message> messages_;
+  std::vector<Fate> fates_;
+  std::size_t rows_ = 0;
+  std::size_t bytes_ = 0;       // of our records
+  std::size_t held_bytes_ = 0;  // of the journal batches they are in
+  std::chrono::steady_clock::time_point first_at_;
+  struct Refused {
+    std::size_t table;
+    std::uint32_t source;
+  };
+  std::optional<Refused> last_refused_;
+};
+
+}  // namespace rowgate::storage
