@@ -44,7 +44,7 @@ Version peek_version(const Frame& frame) noexcept;
 struct Connack {
   bool session_present = false;
   ReasonCode code = ReasonCode::success;
-  Properties properties;  // 5.0 only
+  Properties properties{};  // 5.0 only
 };
 void encode_connack(std::string& out, Version version, const Connack& connack);
 

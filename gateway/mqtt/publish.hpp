@@ -30,9 +30,9 @@ Decoded<PublishView> decode_publish(const Frame& frame, Version version) noexcep
 
 /// What a server sends. `properties` is the finished block without its length (5.0 only).
 struct OutgoingPublish {
-  std::string_view topic;
-  std::string_view payload;
-  std::string_view properties;
+  std::string_view topic{};
+  std::string_view payload{};
+  std::string_view properties{};
   PacketId packet_id = 0;
   QoS qos{};
   bool retain = false;
