@@ -42,10 +42,10 @@ struct JournalError : std::runtime_error {
 };
 
 struct JournalOptions {
-  std::uint64_t max_bytes = 8ULL << 30;      // disk used by segments, at most
+  std::uint64_t max_bytes = 8ULL << 30;       // disk used by segments, at most
   std::uint64_t segment_bytes = 64ULL << 20;  // each segment file, written full of zeros up front
-  std::size_t batch_bytes = 8U << 20;        // open buffer, at most; bounds a record as well
-  std::size_t window_bytes = 64U << 20;      // recent batches kept in memory for the lanes
+  std::size_t batch_bytes = 8U << 20;         // open buffer, at most; bounds a record as well
+  std::size_t window_bytes = 64U << 20;       // recent batches kept in memory for the lanes
   std::uint16_t lanes = 1;  // for a new journal; an existing one that is not drained keeps its own
 };
 
@@ -72,25 +72,27 @@ class Journal {
                                        const JournalOptions& options);
   virtual ~Journal() = default;
 
-  /// Starts the commit thread. on_durable runs on it after each commit and must be quick; on_failure
-  /// runs on it once, with a sentence for people. Both must outlive stop().
+  /// Starts the commit thread. on_durable runs on it after each commit and must be quick;
+  /// on_failure runs on it once, with a sentence for people. Both must outlive stop().
   virtual void start(std::function<void(Position)> on_durable,
                      std::function<void(const std::string&)> on_failure) = 0;
   /// Commits what was appended, then ends the commit thread. Idempotent.
   virtual void stop() noexcept = 0;
 
   /// QoS 2: remembers (client id, packet id) until release() or forget(). [MQTT-4.3.3-10]
-  [[nodiscard]] virtual Result<Appended, AppendError> append(const PublishRecord& record) noexcept = 0;
+  [[nodiscard]] virtual Result<Appended, AppendError> append(
+      const PublishRecord& record) noexcept = 0;
   /// A PUBREL. `duplicate` says that the packet id was not open. [MQTT-4.3.3-11]
   [[nodiscard]] virtual Result<Appended, AppendError> release(std::string_view client_id,
                                                               std::uint16_t packet_id) noexcept = 0;
   /// The client's session ended or began anew: its open packet ids are void. Appends only if it has
   /// any. [MQTT-3.1.2-4]
-  [[nodiscard]] virtual Result<Appended, AppendError> forget(std::string_view client_id) noexcept = 0;
+  [[nodiscard]] virtual Result<Appended, AppendError> forget(
+      std::string_view client_id) noexcept = 0;
   /// Whether any QoS 2 packet id of this client is open.
   virtual bool has_open(std::string_view client_id) const noexcept = 0;
 
-  virtual Position first() const noexcept = 0;     // oldest byte still kept
+  virtual Position first() const noexcept = 0;  // oldest byte still kept
   virtual Position durable() const noexcept = 0;
   virtual Position appended() const noexcept = 0;
   /// 128-bit random id in hex, made when the journal was created; in each segment and checkpoint.

@@ -14,8 +14,8 @@ enum class RecordType : std::uint8_t {
   mark = 2,      // first record of a commit: the position durable by then
   snapshot = 3,  // follows `segment`: the QoS 2 packet ids not yet released
   publish = 4,
-  release = 5,   // a PUBREL: the packet id may be used again
-  forget = 6,    // a session ended: all its packet ids are free
+  release = 5,  // a PUBREL: the packet id may be used again
+  forget = 6,   // a session ended: all its packet ids are free
 };
 
 /// A publish on its way into the journal or out of it. All views borrow.

@@ -1,0 +1,50 @@
+#pragma once
+// Reads a whole journal directory and says what is in it and whether it may be used: the rules of
+// "Recovery" in docs/journal-format.md. Changes nothing.
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/journal/format.hpp"
+#include "storage/journal/inspect.hpp"
+#include "storage/journal/open_ids.hpp"
+#include "storage/os/file.hpp"
+
+namespace rowgate::storage {
+
+struct RecoveredSegment {
+  std::string file;
+  Position base;
+  Position end;  // after its last valid record
+  std::uint64_t file_bytes = 0;
+  std::uint16_t lanes = 0;
+  std::vector<std::uint64_t> publishes;  // by lane
+};
+
+struct Recovered {
+  JournalState state = JournalState::empty;
+  std::string finding;  // torn_tail, corrupt: a sentence for people
+  std::string damaged_file;
+  Position damaged_base;
+  Position damaged_at;
+
+  format::JournalId id{};
+  std::uint32_t seed = 0;
+  std::uint16_t version = 0;
+  std::uint16_t lanes = 0;  // of the newest segment
+  std::vector<RecoveredSegment> segments;
+  OpenIds open_ids;
+  std::array<std::uint64_t, 7> records{};  // by RecordType
+};
+
+/// Sees each valid record, in order, with the segment it is in.
+using RecordVisitor = std::function<void(const RecoveredSegment&, std::string_view record)>;
+
+/// Stops at the first corruption found; `segments` then ends with the damaged one, as far as it is
+/// valid. Throws JournalError when the directory or a file cannot be read.
+Recovered recover(os::Directory& directory, const RecordVisitor& visit = {});
+
+}  // namespace rowgate::storage
