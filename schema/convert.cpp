@@ -52,7 +52,7 @@ std::string_view text(const Field& field, Arena& arena, Value& out) {
   return {};
 }
 
-std::string_view jsonb(const Field& field, Arena& arena, Value& out) {
+std::string_view jsonb(const Field& field, Value& out) {
   if (field.nul) return "holds U+0000, which jsonb cannot store";
   if (field.kind == Kind::text || field.kind == Kind::bytes) return "is not JSON";
   if (field.kind != Kind::string) {
@@ -60,7 +60,6 @@ std::string_view jsonb(const Field& field, Arena& arena, Value& out) {
     return {};
   }
   // Between its quotes, which in the payload stand just around the text.
-  (void)arena;
   out = Value::of_bytes(Type::jsonb, {field.text.data() - 1, field.text.size() + 2});
   return {};
 }
@@ -194,7 +193,7 @@ std::string_view Conversion::apply(const Field& field, Arena& arena, Value& out)
   out = Value();
   if (means_null(field, arena)) return {};
   if (type_ == Type::text) return text(field, arena, out);
-  if (type_ == Type::jsonb) return jsonb(field, arena, out);
+  if (type_ == Type::jsonb) return jsonb(field, out);
   const bool textual = is_textual(field.kind);
   if (type_ == Type::bytea) {
     if (!textual) return "is not a string, which bytea is made from";

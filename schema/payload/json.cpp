@@ -31,7 +31,9 @@ std::string_view describe(simdjson::error_code code) noexcept {
   }
 }
 
-bool is_space(char c) noexcept { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+bool is_space(char c) noexcept {
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
 
 }  // namespace
 
@@ -121,11 +123,12 @@ void JsonReader::begin(const Field& array) noexcept {
   next_ = array.token + 1;
 }
 
-void JsonReader::element(const FieldTree& tree, std::span<Field> fields,
+bool JsonReader::element(const FieldTree& tree, std::span<Field> fields,
                          std::vector<Leaf>* leaves) {
   start(tree, fields, leaves);
-  value(&tree.root(), 0);  // read() has checked it
-  ++next_;                 // ',' or ']'
+  if (!value(&tree.root(), 0)) return false;
+  ++next_;  // ',' or ']'
+  return true;
 }
 
 bool JsonReader::value(const FieldNode* node, unsigned depth) {
@@ -160,15 +163,19 @@ bool JsonReader::value(const FieldNode* node, unsigned depth) {
     fields_[node->slot] = field;
   } else if (leaves_ != nullptr && field.kind != Field::Kind::object && depth > 0 &&
              (field.kind != Field::Kind::array || node == nullptr)) {
-    add_leaf(field);
+    return add_leaf(field);
   }
   return true;
 }
 
-void JsonReader::add_leaf(const Field& field) {
+bool JsonReader::add_leaf(const Field& field) {
+  if (leaves_->size() == limits_.leaves || paths_.size() + path_.size() > limits_.path_bytes) {
+    return fail("it has too many fields", starts_[field.token]);
+  }
   const auto begin = static_cast<std::uint32_t>(paths_.size());
   paths_.append(path_);
   leaves_->push_back({begin, static_cast<std::uint32_t>(path_.size()), field});
+  return true;
 }
 
 const FieldNode* JsonReader::child_for_key(const FieldNode* node, const Field& key,

@@ -19,6 +19,8 @@ namespace rowgate::schema {
 struct JsonLimits {
   std::size_t bytes = 16U << 20;
   unsigned depth = 64;
+  std::size_t leaves = 10'000;        // of one row
+  std::size_t path_bytes = 1U << 20;  // of all leaves of one row together
 };
 
 /// What is wrong with a document, and where.
@@ -39,9 +41,9 @@ class JsonReader {
   bool read(const FieldTree& tree, std::span<Field> fields, std::vector<Leaf>* leaves = nullptr);
 
   /// Element by element through an array that read() found: first `begin`, then `element` as often
-  /// as the array has elements.
+  /// as the array has elements. False: an element has too many leaves, and the rest is not read.
   void begin(const Field& array) noexcept;
-  void element(const FieldTree& tree, std::span<Field> fields, std::vector<Leaf>* leaves = nullptr);
+  bool element(const FieldTree& tree, std::span<Field> fields, std::vector<Leaf>* leaves = nullptr);
 
   const JsonError& error() const noexcept { return error_; }
   std::string_view path(const Leaf& leaf) const noexcept {
@@ -57,7 +59,7 @@ class JsonReader {
   bool scalar(Field& field);
   const FieldNode* child_for_key(const FieldNode* node, const Field& key, std::size_t& hint);
   void start(const FieldTree& tree, std::span<Field> fields, std::vector<Leaf>* leaves);
-  void add_leaf(const Field& field);
+  bool add_leaf(const Field& field);
   bool fail(std::string_view what, std::size_t offset) noexcept;
   char current() const noexcept;
   std::size_t offset() const noexcept;

@@ -1,0 +1,100 @@
+// The gateway's own tables, and the batches of one lane.
+#include "schema/base/utf8.hpp"
+#include "schema/mapper.hpp"
+#include "schema/payload_text.hpp"
+
+namespace rowgate::schema {
+namespace {
+
+// Both tables begin alike; these are the indexes of what they share.
+enum Shared : std::size_t { received_at, topic, client_id, qos, retain, payload, encoding };
+
+void fill_shared(std::span<Value> row, Arena& arena, const Message& message) {
+  const PayloadText text = payload_text(message.payload, arena);
+  row[received_at] = Value::of_timestamp(message.received_at);
+  row[topic] = Value::of_bytes(Type::text, message.topic);
+  row[client_id] = Value::of_bytes(Type::text, message.client_id);
+  row[qos] = Value::of_bigint(message.qos);
+  row[retain] = Value::of_bool(message.retain);
+  row[payload] = Value::of_bytes(Type::text, text.text);
+  row[encoding] = Value::of_bytes(Type::text, text.hex ? "hex" : "text");
+}
+
+Value properties_of(const Message& message) {
+  return message.properties.empty() ? Value() : Value::of_bytes(Type::bytea, message.properties);
+}
+
+}  // namespace
+
+const Table& dead_letter_table() {
+  static const Table table{.name = "rowgate_dead_letter",
+                           .columns = {{"received_at", Type::timestamptz, true},
+                                       {"topic", Type::text, true},
+                                       {"client_id", Type::text, true},
+                                       {"qos", Type::bigint, true},
+                                       {"retain", Type::boolean, true},
+                                       {"payload", Type::text, true},
+                                       {"encoding", Type::text, true},
+                                       {"mapping", Type::text, true},
+                                       {"reason", Type::text, true},
+                                       {"properties", Type::bytea, false},
+                                       {"position", Type::bigint, true}},
+                           .key = {},
+                           .on_conflict = OnConflict::ignore,
+                           .time_column = "received_at"};
+  return table;
+}
+
+const Table& unmapped_table() {
+  static const Table table{.name = "rowgate_unmapped",
+                           .columns = {{"received_at", Type::timestamptz, true},
+                                       {"topic", Type::text, true},
+                                       {"client_id", Type::text, true},
+                                       {"qos", Type::bigint, true},
+                                       {"retain", Type::boolean, true},
+                                       {"payload", Type::text, true},
+                                       {"encoding", Type::text, true},
+                                       {"properties", Type::bytea, false},
+                                       {"position", Type::bigint, true}},
+                           .key = {},
+                           .on_conflict = OnConflict::ignore,
+                           .time_column = "received_at"};
+  return table;
+}
+
+void add_dead_letter(RowBatch& dead_letters, const Message& message, std::uint32_t source,
+                     std::string_view mapping, std::string_view reason) {
+  const std::span<Value> row = dead_letters.add_row(source);
+  Arena& arena = dead_letters.arena();
+  fill_shared(row, arena, message);
+  row[encoding + 1] = Value::of_bytes(Type::text, arena.copy(mapping));
+  row[encoding + 2] = Value::of_bytes(Type::text, arena.copy(reason));
+  row[encoding + 3] = properties_of(message);
+  row[encoding + 4] = Value::of_bigint(static_cast<std::int64_t>(message.position));
+}
+
+void add_unmapped(RowBatch& unmapped, const Message& message, std::uint32_t source) {
+  const std::span<Value> row = unmapped.add_row(source);
+  fill_shared(row, unmapped.arena(), message);
+  row[encoding + 1] = properties_of(message);
+  row[encoding + 2] = Value::of_bigint(static_cast<std::int64_t>(message.position));
+}
+
+BatchSet::BatchSet(const Catalog& catalog) {
+  batches_.reserve(catalog.tables.size() + 2);
+  for (const Table& table : catalog.tables) batches_.emplace_back(table);
+  batches_.emplace_back(dead_letter_table());
+  batches_.emplace_back(unmapped_table());
+}
+
+std::size_t BatchSet::rows() const noexcept {
+  std::size_t n = 0;
+  for (const RowBatch& batch : batches_) n += batch.rows();
+  return n;
+}
+
+void BatchSet::clear() noexcept {
+  for (RowBatch& batch : batches_) batch.clear();
+}
+
+}  // namespace rowgate::schema

@@ -1,0 +1,50 @@
+#pragma once
+// topic -> the mappings that take it, for topics seen lately. Bounded: a fixed number of slots, and
+// a topic that falls on another's slot takes it over. One a lane; not thread-safe.
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "schema/topic_index.hpp"
+
+namespace rowgate::schema {
+
+class TopicCache {
+ public:
+  /// What a mapping captured, as offset and length in the topic.
+  struct Match {
+    std::uint32_t mapping = 0;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> captures;
+  };
+
+  /// `index` outlives the cache.
+  explicit TopicCache(const TopicIndex& index, std::size_t slots = 16'384)
+      : index_(index), slots_(slots) {}
+
+  /// Valid until the next call.
+  std::span<const Match> find(std::string_view topic) {
+    const std::size_t hash = std::hash<std::string_view>{}(topic);
+    Slot& slot = slots_[hash % slots_.size()];
+    if (!slot.used || slot.topic != topic) fill(slot, topic);
+    return {slot.matches.data(), slot.matches.size()};
+  }
+
+ private:
+  struct Slot {
+    std::string topic;
+    std::vector<Match> matches;
+    bool used = false;
+  };
+  void fill(Slot& slot, std::string_view topic);
+
+  const TopicIndex& index_;
+  std::vector<Slot> slots_;
+  std::vector<TopicMatch> found_;
+};
+
+}  // namespace rowgate::schema
