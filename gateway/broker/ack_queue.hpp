@@ -37,7 +37,7 @@ class AckQueue {
   /// Calls give(ack) for every acknowledgement at or below `durable`, oldest first, and removes it.
   template <class Give>
   void release(storage::Position durable, Give&& give) {
-    while (size_ > 0 && ring_[head_].end <= durable) {
+    while (due(durable)) {
       const PendingAck ack = ring_[head_];
       head_ = (head_ + 1) & (ring_.size() - 1);
       --size_;
@@ -45,6 +45,9 @@ class AckQueue {
     }
   }
 
+  bool due(storage::Position durable) const noexcept {
+    return size_ > 0 && ring_[head_].end <= durable;
+  }
   bool empty() const noexcept { return size_ == 0; }
   std::size_t size() const noexcept { return size_; }
 

@@ -46,6 +46,8 @@ class Peers {
   virtual ~Peers() = default;
   /// Closes `displaced` with session_taken_over; once it has left, `successor` is told to go on.
   virtual void take_over(ConnectionRef displaced, ConnectionRef successor) = 0;
+  /// The session that `successor` waits for is free.
+  virtual void proceed(ConnectionRef successor) = 0;
   virtual void deliver(Delivery&& delivery) = 0;
 };
 

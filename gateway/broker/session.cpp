@@ -40,6 +40,7 @@ Session::Received Session::receive(std::string_view bytes, Moment now, std::stri
                                    AckQueue& acks) {
   heard_ = now.ticks;
   Received result;
+  if (state_ == State::awaiting_take_over) result.next = begin(out);
   while (result.next == Next::read) {
     const mqtt::FrameResult found =
         mqtt::next_frame(bytes.substr(result.consumed), broker_.options.max_packet_bytes);
@@ -131,13 +132,14 @@ Session::Next Session::on_connect(const mqtt::Frame& frame, std::string& out) {
   SessionRegistry::Claim claim = broker_.registry.claim(id, self_);
   subscriber_ = std::move(claim.subscriber);
   state_ = State::awaiting_take_over;
-  if (!claim.displaced) return resume(out);
+  if (!claim.displaced) return begin(out);
   displaced_ = claim.displaced;
   count(broker_.counters.take_overs);
   return Next::take_over;
 }
 
-Session::Next Session::resume(std::string& out) {
+// The session is free: go on with it or start anew, and answer the CONNECT.
+Session::Next Session::begin(std::string& out) {
   using Past = SessionRegistry::Past;
   const Past past = broker_.registry.past(subscriber_->client_id);
   // After a restart the journal alone remembers a session: by its open QoS 2 packet ids.
@@ -160,6 +162,7 @@ Session::Next Session::resume(std::string& out) {
   }
   mqtt::encode_connack(out, version_, connack);
   state_ = State::connected;
+  began_ = true;
   subscriber_->connection.store(self_.pack(), std::memory_order_release);
   count(broker_.counters.connects);
   return Next::read;
@@ -238,7 +241,10 @@ void Session::closed(std::chrono::steady_clock::time_point now) {
   if (!subscriber_) return;
   std::uint64_t self = self_.pack();
   subscriber_->connection.compare_exchange_strong(self, 0);
-  if (expiry_.count() > 0) {
+  if (!began_) {
+    broker_.registry.abandon(subscriber_->client_id, self_,
+                             now + broker_.options.max_session_expiry);
+  } else if (expiry_.count() > 0) {
     broker_.registry.leave(subscriber_->client_id, self_, now + expiry_, false);
   } else {
     const bool forgotten = broker_.end_session(*subscriber_);

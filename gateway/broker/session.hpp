@@ -2,9 +2,9 @@
 // The server's side of one network connection: bytes in, bytes and journal records out. No socket,
 // no timer, no clock of its own. Belongs to the connection's I/O thread.
 //
-//   awaiting_connect --CONNECT--> awaiting_take_over --resume()--> connected
-//          |             (session free: straight on)                  |
-//          +------------- any error, DISCONNECT, time-out ------------+--> closed
+//   awaiting_connect --CONNECT--> awaiting_take_over --session free--> connected
+//          |                                                              |
+//          +--------------- any error, DISCONNECT, time-out --------------+--> closed
 //
 // A publish becomes a record in the journal and, at QoS 1 and 2, a PendingAck; nothing is answered
 // before the record is durable. Where the journal has no room, receive() stops in front of the
@@ -43,7 +43,7 @@ class Session {
   enum class Next : std::uint8_t {
     read,       // give more bytes
     stall,      // the journal has no room: give the same bytes again after its next commit
-    take_over,  // wait for `displaced` to leave, then resume()
+    take_over,  // wait for displaced() to leave, then call receive() again
     close,      // send what is in `out`, then close the network connection and call closed()
   };
   struct Received {
@@ -55,8 +55,6 @@ class Session {
   /// Handles every whole packet in `bytes`. Answers that need not wait go to `out`.
   Received receive(std::string_view bytes, Moment now, std::string& out, AckQueue& acks);
 
-  /// After take_over or stall while connecting: finishes the CONNECT. read, stall or close.
-  Next resume(std::string& out);
   /// Precondition: the last call said take_over.
   ConnectionRef displaced() const noexcept { return *displaced_; }
 
@@ -85,6 +83,7 @@ class Session {
   Next refuse(mqtt::Version version, mqtt::ReasonCode code, const char* reason, std::string& out);
 
   Next on_connect(const mqtt::Frame& frame, std::string& out);
+  Next begin(std::string& out);
   Next on_publish(const mqtt::Frame& frame, Moment now, std::string& out, AckQueue& acks);
   Next on_pubrel(const mqtt::Frame& frame, std::string& out, AckQueue& acks);
   Next on_client_ack(const mqtt::Frame& frame, std::string& out);
@@ -108,6 +107,7 @@ class Session {
   mqtt::Version version_ = mqtt::Version::v311;
   bool clean_start_ = true;
   bool assigned_id_ = false;
+  bool began_ = false;  // a CONNACK said success: the session is this connection's
   storage::Lane lane_;
   std::uint16_t in_flight_ = 0;   // QoS 1 and 2 of the client's, against receive_maximum
   std::uint16_t keep_alive_ = 0;  // seconds

@@ -34,6 +34,17 @@ void SessionRegistry::leave(std::string_view client_id, ConnectionRef by,
   if (entry.past == Past::unknown) entries_.erase(it);
 }
 
+void SessionRegistry::abandon(std::string_view client_id, ConnectionRef by,
+                              Clock::time_point keep_until) {
+  const std::lock_guard lock(mutex_);
+  const auto it = entries_.find(client_id);
+  if (it == entries_.end() || it->second.connection != by) return;
+  Entry& entry = it->second;
+  entry.connection.reset();
+  entry.until = entry.past == Past::kept ? keep_until : Clock::time_point::min();
+  if (entry.past == Past::unknown) entries_.erase(it);
+}
+
 void SessionRegistry::expire(Clock::time_point now, const std::function<bool(Subscriber&)>& end) {
   const std::lock_guard lock(mutex_);
   for (auto it = entries_.begin(); it != entries_.end();) {

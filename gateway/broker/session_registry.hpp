@@ -44,6 +44,9 @@ class SessionRegistry {
   void leave(std::string_view client_id, ConnectionRef by,
              std::optional<Clock::time_point> keep_until, bool forgotten);
 
+  /// The connection is over before it had answered its CONNECT: what the registry remembers stays.
+  void abandon(std::string_view client_id, ConnectionRef by, Clock::time_point keep_until);
+
   /// Ends sessions whose time has come: end() makes a session's subscriptions and packet ids void
   /// and says whether it could; if not, it is asked again at the next call. end() runs under the
   /// registry's lock, so that the client cannot come back in the middle.

@@ -1,0 +1,232 @@
+#include "gateway/net/connection.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "gateway/net/io_thread.hpp"
+
+namespace rowgate::net {
+namespace {
+
+constexpr std::size_t choke_bytes = 256U << 10;  // unsent answers above which we stop reading
+constexpr std::size_t keep_capacity = 4096;      // of a buffer that has become empty
+constexpr std::chrono::seconds linger_time{2};
+
+void empty(std::string& buffer) {
+  buffer.clear();
+  if (buffer.capacity() > keep_capacity) std::string().swap(buffer);
+}
+
+}  // namespace
+
+Connection::Connection(IoThread& thread, broker::ConnectionRef self, tcp::socket socket)
+    : thread_(thread),
+      self_(self),
+      socket_(std::move(socket)),
+      session_(thread.broker(), self, std::chrono::steady_clock::now()) {}
+
+void Connection::start() {
+  wait_readable();
+}
+
+// Handlers find their connection by its ref, so that one which is gone is simply not found.
+void Connection::wait_readable() {
+  if (quiesced_ && state_ != State::lingering) return;
+  socket_.async_wait(tcp::socket::wait_read,
+                     [&thread = thread_, self = self_](const boost::system::error_code& error) {
+                       if (error) return;
+                       if (Connection* c = thread.find(self)) c->on_readable();
+                       thread.settle();
+                     });
+}
+
+void Connection::wait_writable() {
+  writing_ = true;
+  socket_.async_wait(tcp::socket::wait_write,
+                     [&thread = thread_, self = self_](const boost::system::error_code& error) {
+                       if (error) return;
+                       if (Connection* c = thread.find(self)) c->on_writable();
+                       thread.settle();
+                     });
+}
+
+void Connection::on_readable() {
+  const int fd = socket_.native_handle();
+  const std::span<char> shared = thread_.buffer();
+  if (state_ == State::lingering) {
+    const ssize_t n = ::recv(fd, shared.data(), shared.size(), MSG_DONTWAIT);
+    if (n > 0 || (n < 0 && errno == EAGAIN)) return wait_readable();
+    if (successor_) return;  // still stands in the chain of take-overs
+    return thread_.remove(self_);
+  }
+  if (state_ != State::reading || quiesced_) return;
+
+  // A packet larger than the thread's buffer gathers in a buffer of its own.
+  const std::size_t had = kept_.size();
+  const bool own = had > 0 && wanted_ > shared.size();
+  char* to = shared.data();
+  std::size_t room = shared.size();
+  if (own) {
+    room = std::min(wanted_ - had, std::max(had, shared.size()));
+    kept_.resize(had + room);
+    to = kept_.data() + had;
+  } else if (had > 0) {
+    std::memcpy(to, kept_.data(), had);
+    to += had;
+    room -= had;
+  }
+  const ssize_t n = ::recv(fd, to, room, MSG_DONTWAIT);
+  const int error = n < 0 ? errno : 0;
+  if (own) kept_.resize(had + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+  if (n < 0 && (error == EAGAIN || error == EINTR)) return wait_readable();
+  if (n <= 0) {
+    spdlog::debug("{}: the client closed the connection", session_.client_id());
+    out_.clear();
+    sent_ = 0;
+    return finish();
+  }
+  handle(own ? std::string_view(kept_)
+             : std::string_view(shared.data(), had + static_cast<std::size_t>(n)));
+}
+
+void Connection::go_on() {
+  if (state_ == State::reading || state_ == State::lingering) return;
+  if (quiesced_) return;
+  state_ = State::reading;
+  const std::string bytes = std::move(kept_);
+  kept_.clear();
+  handle(bytes);
+}
+
+void Connection::handle(std::string_view bytes) {
+  using Next = broker::Session::Next;
+  const auto received = session_.receive(bytes, thread_.now(), out_, thread_.acks());
+  keep(bytes.substr(received.consumed));
+  wanted_ = received.wanted;
+  flush();
+  if (state_ == State::lingering) return;  // the socket broke under flush()
+  switch (received.next) {
+    case Next::read:
+      if (unsent() > choke_bytes) {
+        state_ = State::choked;
+      } else {
+        wait_readable();
+      }
+      return;
+    case Next::stall:
+      state_ = State::stalled;
+      return thread_.stalled(self_);
+    case Next::take_over:
+      state_ = State::waiting;
+      return thread_.broker().peers.take_over(session_.displaced(), self_);
+    case Next::close:
+      if (*session_.reason() != '\0') {
+        spdlog::debug("{}: connection closed: {}", session_.client_id(), session_.reason());
+      }
+      return finish();
+  }
+}
+
+void Connection::keep(std::string_view rest) {
+  if (rest.empty()) return empty(kept_);
+  const bool inside = rest.data() >= kept_.data() && rest.data() < kept_.data() + kept_.size();
+  if (inside) {
+    kept_.erase(0, kept_.size() - rest.size());
+  } else {
+    kept_.assign(rest);
+  }
+}
+
+void Connection::flush() {
+  if (writing_ || out_.empty()) return;
+  while (sent_ < out_.size()) {
+    const ssize_t n =
+        ::send(socket_.native_handle(), out_.data() + sent_, unsent(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) {
+      out_.erase(0, sent_);
+      sent_ = 0;
+      return wait_writable();
+    }
+    if (n < 0) {
+      empty(out_);
+      sent_ = 0;
+      if (state_ != State::lingering) finish();
+      return;
+    }
+    sent_ += static_cast<std::size_t>(n);
+  }
+  empty(out_);
+  sent_ = 0;
+}
+
+void Connection::on_writable() {
+  writing_ = false;
+  flush();
+  if (state_ == State::lingering && out_.empty()) {
+    boost::system::error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  }
+  if (state_ == State::choked && unsent() <= choke_bytes / 2) go_on();
+}
+
+void Connection::deliver(broker::Delivery&& delivery) {
+  if (state_ == State::lingering || state_ == State::waiting) return;
+  if (unsent() > thread_.max_outgoing_bytes()) {
+    thread_.broker().counters.undelivered.fetch_add(1, std::memory_order_relaxed);
+    if (delivery.qos != mqtt::QoS::at_most_once) disconnect(mqtt::ReasonCode::quota_exceeded);
+    return;
+  }
+  session_.deliver(std::move(delivery), out_);
+}
+
+bool Connection::displace(broker::ConnectionRef successor) {
+  if (state_ == State::lingering && !successor_) return true;
+  if (state_ == State::waiting || successor_) {
+    successor_ = successor;
+    if (state_ != State::lingering) finish();
+    return false;
+  }
+  disconnect(mqtt::ReasonCode::session_taken_over);
+  return true;
+}
+
+void Connection::disconnect(mqtt::ReasonCode code) {
+  if (state_ == State::lingering) return;
+  session_.disconnect(code, out_);
+  flush();
+  if (state_ != State::lingering) finish();
+}
+
+void Connection::tick(std::chrono::steady_clock::time_point now) {
+  if (state_ == State::lingering) {
+    if (now >= linger_until_ && !successor_) thread_.remove(self_);
+    return;
+  }
+  const bool waits_for_us = quiesced_ || state_ == State::stalled || state_ == State::waiting;
+  if (session_.tick(now, waits_for_us, out_) == broker::Session::Next::close) {
+    spdlog::debug("{}: connection closed: {}", session_.client_id(), session_.reason());
+    flush();
+    if (state_ != State::lingering) finish();
+  }
+}
+
+// Closing at once would reset the connection where the client has sent more than we have read, and
+// it would never see our last packet: so our side is shut down and the rest read to its end.
+void Connection::finish() {
+  const auto now = std::chrono::steady_clock::now();
+  state_ = State::lingering;
+  linger_until_ = now + linger_time;
+  empty(kept_);
+  session_.closed(now);
+  boost::system::error_code ignored;
+  if (out_.empty()) socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  socket_.cancel(ignored);  // waits begun for other purposes
+  wait_readable();
+  if (!out_.empty()) wait_writable();
+}
+
+}  // namespace rowgate::net

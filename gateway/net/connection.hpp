@@ -1,0 +1,80 @@
+#pragma once
+// One client's TCP connection: moves bytes between the socket and its Session. Belongs to one
+// I/O thread for life. Idle connections hold no buffers: bytes are read into the thread's, and only
+// an incomplete packet or unsent answers are kept here.
+//
+//   reading <--> stalled (journal has no room) | choked (answers not taken) | waiting (take-over)
+//      +--------------------> lingering (our last bytes are on their way) --> gone
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gateway/broker/session.hpp"
+#include "gateway/net/listener.hpp"
+
+namespace rowgate::net {
+
+class IoThread;
+
+class Connection {
+ public:
+  Connection(IoThread& thread, broker::ConnectionRef self, tcp::socket socket);
+
+  /// Begins to read.
+  void start();
+  /// The socket has bytes, or its end.
+  void on_readable();
+  /// The socket takes bytes again.
+  void on_writable();
+  /// The journal may have room again, or the session waited for is free: handles what was kept.
+  void go_on();
+
+  void acknowledge(const broker::PendingAck& ack) { session_.acknowledge(ack, out_); }
+  void deliver(broker::Delivery&& delivery);
+  /// Sends what is in the out buffer, as far as the socket takes it.
+  void flush();
+  /// Another connection takes the session: closes this one. False: it must itself wait for the one
+  /// before it; `successor` then proceeds when that one has left.
+  bool displace(broker::ConnectionRef successor);
+  /// Whom to let proceed in this connection's place.
+  const std::optional<broker::ConnectionRef>& successor() const noexcept { return successor_; }
+
+  void tick(std::chrono::steady_clock::time_point now);
+  /// Server-side end, with the reason in 5.0.
+  void disconnect(mqtt::ReasonCode code);
+  /// Stops reading for good; acknowledgements still go out.
+  void quiesce() noexcept { quiesced_ = true; }
+
+  bool marked() const noexcept { return marked_; }
+  void mark(bool on) noexcept { marked_ = on; }
+
+ private:
+  enum class State : std::uint8_t { reading, stalled, choked, waiting, lingering };
+
+  void handle(std::string_view bytes);
+  void keep(std::string_view rest);
+  void wait_readable();
+  void wait_writable();
+  std::size_t unsent() const noexcept { return out_.size() - sent_; }
+  /// The session is over; the socket lingers until the client has our last bytes.
+  void finish();
+
+  IoThread& thread_;
+  const broker::ConnectionRef self_;
+  tcp::socket socket_;
+  broker::Session session_;
+  State state_ = State::reading;
+  bool quiesced_ = false;
+  bool writing_ = false;  // waits for the socket to take more
+  bool marked_ = false;   // in the thread's list of connections to flush
+  std::string kept_;      // received, not yet handled
+  std::size_t wanted_ = 1;
+  std::string out_;
+  std::size_t sent_ = 0;  // of out_
+  std::optional<broker::ConnectionRef> successor_;
+  std::chrono::steady_clock::time_point linger_until_;
+};
+
+}  // namespace rowgate::net

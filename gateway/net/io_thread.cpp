@@ -1,0 +1,246 @@
+#include "gateway/net/io_thread.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/post.hpp>
+#include <future>
+
+namespace rowgate::net {
+
+using broker::ConnectionRef;
+namespace asio = boost::asio;
+
+namespace {
+constexpr std::chrono::milliseconds good_bye_time{1000};  // for clients to read our last bytes
+}
+
+IoThread::IoThread(std::uint8_t index, broker::Broker& broker, const tcp::endpoint& endpoint,
+                   NetLimits limits)
+    : index_(index),
+      broker_(broker),
+      limits_(limits),
+      work_(asio::make_work_guard(io_)),
+      acceptor_(open_acceptor(io_, endpoint)),
+      ticker_(io_),
+      pause_(io_),
+      buffer_(std::make_unique<char[]>(buffer_size)) {}
+
+IoThread::~IoThread() {
+  if (!thread_.joinable()) return;
+  io_.stop();
+  thread_.join();
+}
+
+void IoThread::start() {
+  accept();
+  tick();
+  thread_ = std::thread([this] { io_.run(); });
+}
+
+broker::Moment IoThread::now() const noexcept {
+  const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  return {Timestamp{std::chrono::duration_cast<std::chrono::microseconds>(wall).count()},
+          std::chrono::steady_clock::now()};
+}
+
+void IoThread::accept() {
+  acceptor_.async_accept([this](const boost::system::error_code& error, tcp::socket socket) {
+    if (error == asio::error::operation_aborted || quiesced_) return;
+    if (!error) {
+      add(std::move(socket));
+      return accept();
+    }
+    // Out of descriptors, most likely: those who are connected go on, newcomers wait.
+    spdlog::warn("cannot accept a connection: {}; trying again in 100 ms", error.message());
+    pause_.expires_after(std::chrono::milliseconds(100));
+    pause_.async_wait([this](const boost::system::error_code& cancelled) {
+      if (!cancelled) accept();
+    });
+  });
+}
+
+void IoThread::add(tcp::socket socket) {
+  auto& connections = broker_.counters.connections;
+  if (connections.load(std::memory_order_relaxed) >= limits_.max_connections ||
+      (free_slots_.empty() && slots_.size() >= broker::max_slots)) {
+    broker_.counters.refused.fetch_add(1, std::memory_order_relaxed);
+    return;  // closes the socket
+  }
+  boost::system::error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  std::uint32_t index = 0;
+  if (free_slots_.empty()) {
+    index = static_cast<std::uint32_t>(slots_.size());
+    slots_.emplace_back();
+  } else {
+    index = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  Slot& slot = slots_[index];
+  if (++slot.generation == 0) slot.generation = 1;
+  const ConnectionRef ref{index_, index, slot.generation};
+  slot.connection = std::make_unique<Connection>(*this, ref, std::move(socket));
+  connections.fetch_add(1, std::memory_order_relaxed);
+  slot.connection->start();
+}
+
+Connection* IoThread::find(std::uint32_t slot, std::uint32_t generation) noexcept {
+  if (slot >= slots_.size() || slots_[slot].generation != generation) return nullptr;
+  return slots_[slot].connection.get();
+}
+
+void IoThread::remove(ConnectionRef ref) {
+  if (!find(ref)) return;
+  // It may be one of its own functions that asks: it is destroyed when they have returned.
+  asio::post(io_, [gone = std::move(slots_[ref.slot].connection)] {});
+  free_slots_.push_back(ref.slot);
+  broker_.counters.connections.fetch_sub(1, std::memory_order_relaxed);
+  if (finishing_ && slots_.size() == free_slots_.size()) io_.stop();
+}
+
+void IoThread::tick() {
+  const auto now = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].connection) slots_[i].connection->tick(now);
+  }
+  if (index_ == 0 && ++ticks_ % 10 == 0) {
+    broker_.registry.expire(
+        now, [this](broker::Subscriber& subscriber) { return broker_.end_session(subscriber); });
+  }
+  ticker_.expires_after(std::chrono::seconds(1));
+  ticker_.async_wait([this](const boost::system::error_code& cancelled) {
+    if (cancelled) return;
+    tick();
+    settle();
+  });
+}
+
+// The journal's commit thread reads waiting_ after it has published durable(); this thread writes
+// waiting_ before it reads durable(). So one of the two sees the other, and no wake-up is lost.
+void IoThread::settle() {
+  if (acks_.empty() && stalled_.empty()) return;
+  if (waiting_.exchange(true)) return;
+  const storage::Journal& journal = broker_.journal;
+  const bool room = !stalled_.empty() && journal.appended() == journal.durable();
+  if (room || acks_.due(journal.durable())) journal_moved();
+}
+
+void IoThread::journal_moved() {
+  if (!waiting_.exchange(false)) return;
+  asio::post(io_, [this] {
+    release_acks();
+    retry_stalled();
+    settle();
+  });
+}
+
+void IoThread::release_acks() {
+  acks_.release(broker_.journal.durable(), [this](const broker::PendingAck& ack) {
+    Connection* connection = find(ack.slot, ack.generation);
+    if (!connection) return;  // gone: the client will send again
+    connection->acknowledge(ack);
+    mark(*connection, {index_, ack.slot, ack.generation});
+  });
+  flush_marked();
+}
+
+void IoThread::mark(Connection& connection, ConnectionRef ref) {
+  if (connection.marked()) return;
+  connection.mark(true);
+  marked_.push_back(ref);
+}
+
+void IoThread::flush_marked() {
+  for (const ConnectionRef ref : marked_) {
+    Connection* connection = find(ref);
+    if (!connection) continue;
+    connection->mark(false);
+    connection->flush();
+  }
+  marked_.clear();
+}
+
+void IoThread::retry_stalled() {
+  std::swap(retrying_, stalled_);
+  for (const ConnectionRef ref : retrying_) {
+    if (Connection* connection = find(ref)) connection->go_on();
+  }
+  retrying_.clear();
+}
+
+void IoThread::post(Mail&& mail) {
+  if (!mailbox_.put(std::move(mail))) return;
+  asio::post(io_, [this] {
+    open_mail();
+    settle();
+  });
+}
+
+void IoThread::open_mail() {
+  mailbox_.take(mail_);
+  for (Mail& mail : mail_) std::visit([this](auto& m) { open(m); }, mail);
+  flush_marked();
+}
+
+void IoThread::open(TakeOver& mail) {
+  Connection* connection = find(mail.displaced);
+  if (connection && !connection->displace(mail.successor)) return;
+  broker_.peers.proceed(mail.successor);
+}
+
+void IoThread::open(Proceed& mail) {
+  Connection* connection = find(mail.successor);
+  if (!connection) return;
+  if (const auto& next = connection->successor()) {
+    broker_.peers.proceed(*next);
+    return remove(mail.successor);
+  }
+  connection->go_on();
+}
+
+void IoThread::open(broker::Delivery& mail) {
+  Connection* connection = find(mail.to);
+  if (!connection) return;
+  const ConnectionRef ref = mail.to;
+  connection->deliver(std::move(mail));
+  mark(*connection, ref);
+}
+
+template <class F>
+void IoThread::run_and_wait(F f) {
+  std::promise<void> done;
+  asio::post(io_, [&] {
+    f();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+void IoThread::quiesce() {
+  run_and_wait([this] {
+    quiesced_ = true;
+    boost::system::error_code ignored;
+    acceptor_.close(ignored);
+    pause_.cancel();
+    for (Slot& slot : slots_) {
+      if (slot.connection) slot.connection->quiesce();
+    }
+  });
+}
+
+void IoThread::finish() {
+  run_and_wait([this] {
+    release_acks();
+    for (Slot& slot : slots_) {
+      if (slot.connection) slot.connection->disconnect(mqtt::ReasonCode::server_shutting_down);
+    }
+    ticker_.cancel();
+    if (slots_.size() == free_slots_.size()) return io_.stop();
+    finishing_ = true;
+    pause_.expires_after(good_bye_time);
+    pause_.async_wait([this](const boost::system::error_code&) { io_.stop(); });
+  });
+  thread_.join();
+}
+
+}  // namespace rowgate::net

@@ -1,0 +1,109 @@
+#pragma once
+// One I/O thread: an io_context, its listening socket, its connections, and the acknowledgements it
+// owes. Everything here runs on that thread, except where it says "any thread".
+#include <array>
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "gateway/broker/ack_queue.hpp"
+#include "gateway/broker/broker.hpp"
+#include "gateway/net/connection.hpp"
+#include "gateway/net/listener.hpp"
+#include "gateway/net/mailbox.hpp"
+
+namespace rowgate::net {
+
+struct NetLimits {
+  std::uint32_t max_connections = 100'000;
+  std::size_t max_outgoing_bytes = 8U << 20;  // unsent bytes of one subscriber
+};
+
+class IoThread {
+ public:
+  IoThread(std::uint8_t index, broker::Broker& broker, const tcp::endpoint& endpoint,
+           NetLimits limits);
+  ~IoThread();
+
+  void start();
+
+  /// Any thread: the journal is durable further on, or has room again.
+  void journal_moved();
+  /// Any thread.
+  void post(Mail&& mail);
+  /// Any thread, once each, in this order; both wait until it is done. quiesce() stops accepting
+  /// and reading; finish() sends the acknowledgements now due, says good-bye and ends the thread.
+  void quiesce();
+  void finish();
+
+  // For this thread's connections.
+  broker::Broker& broker() noexcept { return broker_; }
+  broker::AckQueue& acks() noexcept { return acks_; }
+  std::span<char> buffer() noexcept { return {buffer_.get(), buffer_size}; }
+  broker::Moment now() const noexcept;
+  std::size_t max_outgoing_bytes() const noexcept { return limits_.max_outgoing_bytes; }
+  /// Null when that connection is gone.
+  Connection* find(broker::ConnectionRef ref) noexcept { return find(ref.slot, ref.generation); }
+  void remove(broker::ConnectionRef ref);
+  /// The connection wants go_on() when the journal has moved.
+  void stalled(broker::ConnectionRef ref) { stalled_.push_back(ref); }
+  /// Ends each handler: asks to be woken for what is still owed.
+  void settle();
+
+ private:
+  static constexpr std::size_t buffer_size = 256U << 10;
+
+  struct Slot {
+    std::unique_ptr<Connection> connection;
+    std::uint32_t generation = 0;
+  };
+
+  Connection* find(std::uint32_t slot, std::uint32_t generation) noexcept;
+  void accept();
+  void add(tcp::socket socket);
+  void tick();
+  void release_acks();
+  void retry_stalled();
+  void flush_marked();
+  void mark(Connection& connection, broker::ConnectionRef ref);
+  void open_mail();
+  void open(TakeOver& mail);
+  void open(Proceed& mail);
+  void open(broker::Delivery& mail);
+  template <class F>
+  void run_and_wait(F f);
+
+  const std::uint8_t index_;
+  broker::Broker& broker_;
+  const NetLimits limits_;
+  boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  tcp::acceptor acceptor_;
+  boost::asio::steady_timer ticker_;
+  boost::asio::steady_timer pause_;  // before accepting again; at the end, before giving up
+  std::unique_ptr<char[]> buffer_;
+  std::vector<Slot> slots_;
+  std::vector<std::uint32_t> free_slots_;
+  broker::AckQueue acks_;
+  std::vector<broker::ConnectionRef> stalled_;
+  std::vector<broker::ConnectionRef> retrying_;
+  std::vector<broker::ConnectionRef> marked_;  // have answers to flush
+  Mailbox mailbox_;
+  std::vector<Mail> mail_;
+  bool quiesced_ = false;
+  bool finishing_ = false;
+  unsigned ticks_ = 0;
+  std::atomic<bool> waiting_{false};  // wants journal_moved(); any thread
+  std::thread thread_;
+};
+
+}  // namespace rowgate::net
