@@ -108,7 +108,8 @@ void Client::on_event(std::uint32_t events) {
     on_connected();
   }
   if ((events & EPOLLOUT) != 0) blocked_ = false;
-  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) on_readable();
+  const bool ending = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  if (ending || (events & EPOLLIN) != 0) on_readable(ending);
 }
 
 void Client::on_connected() {
@@ -120,8 +121,9 @@ void Client::on_connected() {
   send_bytes(packet.data(), packet.size());
 }
 
-void Client::on_readable() {
-  // Edge-triggered: read until a read comes back short.
+void Client::on_readable(bool ending) {
+  // Edge-triggered: read until a read comes back short, or to the very end where there is one: the
+  // end is not announced twice.
   while (fd_ >= 0) {
     const std::size_t kept = partial_.size();
     std::memcpy(lap_.in.data(), partial_.data(), kept);
@@ -138,7 +140,7 @@ void Client::on_readable() {
     if (fd_ < 0) return;
     partial_.assign(bytes.substr(taken));
     if (partial_.size() > longest_packet) return lose("a packet that a publisher does not get");
-    if (static_cast<std::size_t>(n) < room) return;
+    if (!ending && static_cast<std::size_t>(n) < room) return;
   }
 }
 
@@ -173,16 +175,20 @@ std::size_t Client::take_packets(std::string_view bytes, std::uint64_t now) {
 }
 
 bool Client::take_other(std::uint8_t type, std::string_view body, std::uint64_t now) {
-  constexpr std::uint8_t connack = 2, puback = 4, pubrec = 5, pubcomp = 7, pingresp = 13;
+  constexpr std::uint8_t connack = 2, puback = 4, pubrec = 5, pubcomp = 7, pingresp = 13,
+                         server_disconnect = 14;
   if (type == connack && state_ == State::waiting) {
     on_connack(body);
     return true;
   }
   if (type == pingresp && state_ == State::flushing) {
-    const char disconnect[2] = {static_cast<char>(0xe0), 0};
-    send_bytes(disconnect, sizeof disconnect);
-    state_ = State::done;
     lap_.counters.last_ack_ns = now;
+    disconnect();
+    return true;
+  }
+  if (type == server_disconnect) {
+    const int code = body.empty() ? 0 : static_cast<unsigned char>(body[0]);
+    lose(fmt::format("DISCONNECT from the server, code {:#x}", code));
     return true;
   }
   if (body.size() < 2) return false;

@@ -77,7 +77,7 @@ class Client {
 
   void lose(std::string_view reason);
   void on_connected();
-  void on_readable();
+  void on_readable(bool ending);
   std::size_t take_packets(std::string_view bytes, std::uint64_t now);
   bool take_other(std::uint8_t type, std::string_view body, std::uint64_t now);
   void on_connack(std::string_view body);
@@ -92,6 +92,7 @@ class Client {
   void build_resends(std::size_t& used);
   void send_bytes(const char* bytes, std::size_t size);
   void finish_if_all_acked();
+  void disconnect();
   std::size_t slot_of(std::uint64_t k) const noexcept { return k % window_; }
   std::uint64_t count_of(std::size_t slot) const noexcept {
     const std::size_t tail = slot_of(tail_);

@@ -1,5 +1,6 @@
 // The sending half of Client: what may go out now, in as few writes as possible.
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -144,10 +145,15 @@ void Client::finish_if_all_acked() {
     send_bytes(pingreq, sizeof pingreq);
     return;
   }
-  if (tail_ != next_) return;
-  const char disconnect[2] = {static_cast<char>(0xe0), 0};
-  send_bytes(disconnect, sizeof disconnect);
-  if (!over()) state_ = State::done;
+  if (tail_ == next_) disconnect();
+}
+
+void Client::disconnect() {
+  const char packet[2] = {static_cast<char>(0xe0), 0};
+  send_bytes(packet, sizeof packet);
+  state_ = State::done;
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
 }
 
 }  // namespace rowgate::load
