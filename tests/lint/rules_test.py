@@ -4,6 +4,7 @@ import unittest
 
 import format_test
 import includes_test
+import links_test
 import options_test
 import registered_test
 import sizes_test
@@ -128,6 +129,17 @@ class Options(unittest.TestCase):
         text = '# sink = "x"\n[mqtt]\n#listen = "a"\n# A sentence: about a = sign\nport = 1\n'
         self.assertEqual(["sink", "mqtt.listen", "mqtt.port"],
                          [key for _, key in options_test.example_keys(text)])
+
+
+class Links(unittest.TestCase):
+    def test_a_link_that_leads_nowhere_is_found(self):
+        self.assertEqual(["docs/a.md:2: b.md leads nowhere"],
+                         links_test.check("docs/a.md", "`[x](y.md)`\n[b](b.md)\n"))
+        self.assertEqual([], links_test.check("docs/a.md", "[r](../README.md) [h](https://a.example/)"))
+
+    def test_a_fragment_without_a_heading_is_found(self):
+        text = "# What it `is`\n[a](#what-it-is) [b](#what-it-was)\n"
+        self.assertEqual(1, len(links_test.check("README.md", text, lambda _: text)))
 
 
 class Tree(unittest.TestCase):
