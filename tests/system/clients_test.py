@@ -229,6 +229,31 @@ class ClientsTest(harness.SqliteCase):
             self.assertEqual([row[3] for row in rows], ["1", "2"])
             wire.close()
 
+    def test_qos2_ids_outlive_the_segments_they_were_written_to(self):
+        wire = mqtt.session(self.port, "patient", clean=False)
+        wire.send(mqtt.publish_packet("keep/1", b"1", 2, 7))
+        self.assertEqual(wire.receive()[0], mqtt.PUBREC)
+        segments = set(self.node.data_dir.rglob("*.seg"))
+        self.assertTrue(segments, f"no segment in {list(self.node.data_dir.rglob('*'))}")
+        others = mqtt.Publisher("others", self.port, lambda seq: ("bulk", b"x" * 8000, 1))
+
+        def trimmed():
+            others.publish(200)
+            self.node.wait_drained()
+            return not segments & set(self.node.data_dir.rglob("*.seg"))
+        harness.wait_until(trimmed, "the first segments are gone", 30)
+        self.node.kill()
+        self.node.start()
+        wire = mqtt.Wire(self.port)
+        wire.send(mqtt.connect_packet("patient"))
+        self.assertEqual(wire.receive()[2][:2], b"\1\0", "session present, success")
+        wire.send(mqtt.publish_packet("keep/1", b"1", 2, 7, dup=True))
+        self.assertEqual(wire.receive()[0], mqtt.PUBREC)
+        wire.send(mqtt.packet(mqtt.PUBREL, 2, b"\0\x07"))
+        self.assertEqual(wire.receive()[0], mqtt.PUBCOMP)
+        self.assertEqual(len(self.telemetry("WHERE client_id = 'patient'")), 1)
+        wire.close()
+
     def test_a_clean_session_forgets_the_qos2_ids(self):
         wire = mqtt.session(self.port, "fresh", clean=False)
         wire.send(mqtt.publish_packet("f/1", b"1", 2, 7))

@@ -216,7 +216,7 @@ class Gateway:
                 raise AssertionError(
                     f"{self.name} exited with {self.process.returncode} before it was ready:\n"
                     f"{self.log()}")
-            return "ready" in self.log()
+            return re.search(r"\bready\b", self.log())
         wait_until(ready, lambda: f"{self.name} is ready; its log:\n{self.log()}", timeout, 0.005)
 
     def log(self, whole=False):
