@@ -44,6 +44,7 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$messages" ] || messages=$([ $quick = 1 ] && echo 50000 || echo 2000000)
 ceiling_rows=$([ $quick = 1 ] && echo 100000 || echo 1000000)
+ceiling_syncs=$([ $quick = 1 ] && echo 50 || echo 1000)
 paced_rate=10000
 paced_seconds=$([ $quick = 1 ] && echo 2 || echo 10)
 
@@ -121,7 +122,7 @@ ledger_state() { # port -> "received stored dead_letter unmapped dropped pending
 }
 
 # --- the databases ------------------------------------------------------------------------------
-postgres_bin=${POSTGRES_BIN:-$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1)}
+postgres_bin=${POSTGRES_BIN:-$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -1)}
 as_postgres() {
   if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
 }
@@ -195,11 +196,11 @@ value() { awk -v name="$1" '$1 == name { print $2 }' "$2"; } # figure of a gener
 
 # Waits until all that was received is in SQL; sets stored_at (ns) and state.
 wait_stored() { # expected
-  local deadline=$((SECONDS + 180)) received stored dead unmapped dropped pending
+  local deadline=$((SECONDS + 180)) stored dead unmapped dropped pending
   while :; do
     stored_at=$(date +%s%N)
     state=$(ledger_state "$http_port")
-    read -r received stored dead unmapped dropped pending <<<"$state"
+    read -r _ stored dead unmapped dropped pending <<<"$state"
     [ "$((stored + dead + unmapped + dropped))" -ge "$1" ] && [ "$pending" = 0 ] && return 0
     [ $SECONDS -lt $deadline ] || return 1
     kill -0 "$gateway_pid" 2>/dev/null || return 1
@@ -344,7 +345,7 @@ main() {
   if [ $ceiling = 1 ]; then
     echo "ceilings: 7-column rows, batches of 20,000, no gateway"
     "$binary/bench/rowgate_ceiling" --directory "$work" --rows "$ceiling_rows" \
-      --syncs $([ $quick = 1 ] && echo 50 || echo 1000) \
+      --syncs "$ceiling_syncs" \
       --postgres "host=127.0.0.1 port=$postgres_port user=postgres dbname=postgres" || return 1
     echo
   fi
