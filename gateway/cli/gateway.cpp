@@ -1,0 +1,262 @@
+#include "gateway/cli/gateway.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <csignal>
+#include <stdexcept>
+
+#include "gateway/cli/identity.hpp"
+#include "gateway/cli/mapping_source.hpp"
+#include "gateway/cli/metrics.hpp"
+#include "gateway/cli/open_sink.hpp"
+#include "storage/os/clock.hpp"
+
+namespace rowgate::cli {
+namespace {
+
+constexpr std::chrono::milliseconds housekeeping_interval{100};
+constexpr unsigned ticks_a_second = 10;
+
+std::unique_ptr<os::Directory> open_data_dir(const std::string& path) {
+  auto directory = os::open_directory(path);
+  if (!directory) {
+    throw std::runtime_error(fmt::format("cannot use the data directory: {}; check `data_dir`",
+                                         directory.error().message));
+  }
+  return std::move(*directory);
+}
+
+storage::SinkOptions sink_options(const config::Config& config) {
+  return {config.sink.empty() ? "sqlite:" + config.data_dir + "/telemetry.db" : config.sink,
+          config.sqlite.synchronous};
+}
+
+broker::BrokerOptions broker_options(const config::Config& config) {
+  broker::BrokerOptions options;
+  options.max_packet_bytes = config.mqtt.max_packet_bytes;
+  options.receive_maximum = config.mqtt.receive_maximum;
+  options.topic_alias_maximum = config.mqtt.topic_alias_maximum;
+  options.connect_timeout = config.mqtt.connect_timeout;
+  options.max_session_expiry = config.mqtt.max_session_expiry;
+  options.reject_unmapped = config.drain.unmapped == config::Unmapped::reject;
+  return options;
+}
+
+}  // namespace
+
+Gateway::Gateway(const config::Config& config)
+    : config_(config),
+      listener_(config.mqtt.listen.host, config.mqtt.listen.port),
+      data_dir_(open_data_dir(config.data_dir)),
+      catalog_(load_catalog(config.mapping, 1)),
+      watch_(config.mapping) {
+  sink_ = open_sink(sink_options(config_));
+  open_journal();
+  identity_ = gateway_identity(config_, *data_dir_);
+  ledger_ = std::make_unique<broker::Ledger>(256, journal_->lanes());
+  broker_.reset(new broker::Broker{*journal_, catalog_, *ledger_, listener_, broker_options(config_)});
+  open_lanes();
+  check_tables();
+}
+
+Gateway::~Gateway() = default;
+
+void Gateway::open_journal() {
+  const std::uint64_t room = config_.journal.batch_bytes / 2;
+  if (config_.mqtt.max_packet_bytes > room) {
+    throw config::ConfigError(fmt::format(
+        "mqtt.max_packet_bytes ({}) does not fit journal.batch_bytes ({}): make the batch at least "
+        "twice as large as a packet",
+        config_.mqtt.max_packet_bytes, config_.journal.batch_bytes));
+  }
+  storage::JournalOptions options;
+  options.max_bytes = config_.journal.max_bytes;
+  options.segment_bytes = config_.journal.segment_bytes;
+  options.batch_bytes = config_.journal.batch_bytes;
+  options.window_bytes = config_.journal.window_bytes;
+  options.lanes = config_.drain.lanes ? config_.drain.lanes : sink_->default_lanes();
+  journal_ = storage::Journal::open(open_data_dir(config_.data_dir + "/journal"), options);
+  if (journal_->lanes() != options.lanes) {
+    spdlog::warn(
+        "the journal was begun with {} lanes and keeps them until it is drained; {} were asked for",
+        journal_->lanes(), options.lanes);
+  }
+}
+
+void Gateway::open_lanes() {
+  storage::DrainOptions options;
+  options.max_rows = config_.drain.max_rows;
+  options.max_bytes = config_.drain.max_bytes;
+  options.max_age = config_.drain.max_age;
+  options.backoff_first = config_.drain.backoff_first;
+  options.backoff_max = config_.drain.backoff_max;
+  options.store_unmapped = config_.drain.unmapped == config::Unmapped::store;
+  options.accept_gap = config_.journal.on_gap == config::OnGap::accept;
+  counters_ = std::vector<storage::LaneCounters>(journal_->lanes());
+  for (std::uint16_t i = 0; i < journal_->lanes(); ++i) {
+    const storage::Lane lane{i};
+    auto drain = std::make_unique<storage::LaneDrain>(
+        *journal_, sink_->lane(lane), storage::DrainIdentity{identity_, journal_->id(), lane},
+        options, os::system_clock(), [this] { return catalog_.get(); }, counters_[i],
+        [](const std::string& what) { spdlog::warn("{}", what); });
+    const auto opened = drain->open();
+    if (!opened && opened.error().outcome != storage::CommitOutcome::retry) {
+      throw std::runtime_error(opened.error().message);
+    }
+    if (!opened) {
+      spdlog::warn("{}; publishes are journalled until it is back", opened.error().message);
+    }
+    lanes_.push_back({std::move(drain), {}});
+  }
+}
+
+// A table that cannot take a mapping's rows makes dead letters, not losses; but it is better said
+// before the first message than after.
+void Gateway::check_tables() {
+  const auto catalog = catalog_.get();
+  for (const schema::Table& table : catalog->tables) {
+    const auto plan = sink_->plan(table);
+    if (plan) continue;
+    if (plan.error().outcome == storage::CommitOutcome::retry) return;  // away: nothing to see
+    spdlog::error("{}; until then messages for table {} become dead letters", plan.error().message,
+                  table.name);
+  }
+}
+
+void Gateway::start() {
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned threads = std::min(config_.io_threads ? config_.io_threads : cores, 255U);
+  listener_.open(*broker_, threads,
+                 {config_.mqtt.max_connections, config_.mqtt.max_outgoing_bytes});
+  http_ = std::make_unique<http::Server>(
+      config_.http.listen.host, config_.http.listen.port,
+      http::Endpoints{.live =
+                          [this] {
+                            return http::Answer{!faulted_, faulted_ ? "faulted" : "alive"};
+                          },
+                      .ready = [this] { return ready(); },
+                      .metrics = [this] { return metrics_text(*broker_, counters_); },
+                      .reload_mapping = [this] { return reload_mapping(); }});
+  journal_->start([this](storage::Position) { listener_.journal_moved(); },
+                  [this](const std::string& what) { fault(what); });
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    lanes_[i].thread = std::jthread([this, i](std::stop_token stop) { run_lane(i, stop); });
+  }
+  listener_.start();
+  accepting_ = true;
+}
+
+void Gateway::run_lane(std::size_t lane, std::stop_token stop) {
+  std::string error;
+  if (lanes_[lane].drain->run(stop, config_.shutdown_drain, error) != storage::DrainEnd::stopped) {
+    fault(fmt::format("lane {}: {}", lane, error));
+  }
+}
+
+int Gateway::run() {
+  signals_.add(SIGTERM);
+  signals_.add(SIGINT);
+  signals_.add(SIGHUP);
+  await_signal();
+  start();
+  housekeeping();
+  spdlog::info("ready: MQTT on {}:{}, HTTP on {}:{}, sink {}, mapping {}", config_.mqtt.listen.host,
+               listener_.port(), config_.http.listen.host, http_->port(), sink_->describe(),
+               config_.mapping.empty() ? "built-in" : config_.mapping);
+  main_.run();
+  stop();
+  return faulted_ ? 1 : 0;
+}
+
+void Gateway::await_signal() {
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    if (signal == SIGHUP) {
+      reload_mapping();
+      return await_signal();
+    }
+    spdlog::info("{}: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    main_.stop();
+  });
+}
+
+void Gateway::fault(const std::string& what) {
+  spdlog::critical("{}", what);
+  faulted_ = true;
+  main_.stop();
+}
+
+void Gateway::housekeeping() {
+  storage::Position flushed{UINT64_MAX};
+  for (const storage::LaneCounters& lane : counters_) {
+    flushed = std::min(flushed, storage::Position{lane.flushed.load()});
+  }
+  journal_->trim(flushed);
+  listener_.journal_moved();  // for publishers that wait for room
+  if (++ticks_ % ticks_a_second == 0 && watch_.changed()) reload_mapping();
+  timer_.expires_after(housekeeping_interval);
+  timer_.async_wait([this](const boost::system::error_code& cancelled) {
+    if (!cancelled) housekeeping();
+  });
+}
+
+// What was received is acknowledged as far as it can be kept, then the lanes drain for a while; the
+// rest is in the journal for the next start.
+void Gateway::stop() {
+  accepting_ = false;
+  listener_.quiesce();
+  journal_->stop();
+  listener_.finish();
+  for (LaneThread& lane : lanes_) lane.thread.request_stop();
+  for (LaneThread& lane : lanes_) lane.thread.join();
+  http_->stop();
+  const std::uint64_t left = pending();
+  spdlog::info("stopped; {}", left == 0 ? "the journal is drained"
+                                        : fmt::format("{} messages stay in the journal for the "
+                                                      "next start",
+                                                      left));
+}
+
+std::uint64_t Gateway::pending() const {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < counters_.size(); ++i) {
+    sum +=
+        ledger_line(*ledger_, storage::Lane{static_cast<std::uint16_t>(i)}, counters_[i]).pending;
+  }
+  return sum;
+}
+
+http::Answer Gateway::ready() const {
+  if (!accepting_ || faulted_) return {false, "not accepting publishes"};
+  std::size_t away = 0;
+  for (const storage::LaneCounters& lane : counters_) away += lane.connected.load() ? 0 : 1;
+  std::string text = "accepting publishes";
+  if (away > 0) {
+    text += fmt::format("; sink {} is away for {} of {} lanes, {} messages wait in the journal",
+                        sink_->describe(), away, counters_.size(), pending());
+  }
+  return {true, text};
+}
+
+http::Answer Gateway::reload_mapping() {
+  if (config_.mapping.empty())
+    return {false, "the built-in mapping is in force: no file to reload"};
+  const std::lock_guard lock(reloading_);
+  try {
+    catalog_.set(load_catalog(config_.mapping, catalog_.generation() + 1));
+  } catch (const std::exception& error) {
+    spdlog::error("the mapping stays as it was: {}", error.what());
+    return {false, error.what()};
+  }
+  const auto catalog = catalog_.get();
+  std::string done = fmt::format("mapping {} reloaded: {} mappings, {} tables", config_.mapping,
+                                 catalog->mappings.size(), catalog->tables.size());
+  spdlog::info("{}", done);
+  check_tables();
+  return {true, done};
+}
+
+}  // namespace rowgate::cli

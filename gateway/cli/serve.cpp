@@ -1,0 +1,14 @@
+#include "gateway/cli/serve.hpp"
+
+#include <csignal>
+
+#include "gateway/cli/gateway.hpp"
+
+namespace rowgate::cli {
+
+int serve(const config::Config& config) {
+  std::signal(SIGPIPE, SIG_IGN);  // libpq and sockets report a broken pipe as an error
+  return Gateway(config).run();
+}
+
+}  // namespace rowgate::cli
