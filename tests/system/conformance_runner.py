@@ -2,6 +2,7 @@
 """Runs packet vectors against a running MQTT server.
 
     conformance_runner.py HOST:PORT FILE... [--only TEXT] [--timeout SECONDS] [-v]
+    conformance_runner.py --host HOST --port PORT FILE...
 
 Prints each failure by name and a summary; exits 0 if all passed, 1 if not, 2 for a bad file.
 The notation of the files is described in tests/conformance/README.md.
@@ -357,17 +358,21 @@ def load(path):
 
 def main():
     options = argparse.ArgumentParser(description="Runs packet vectors against an MQTT server.")
-    options.add_argument("address", metavar="HOST:PORT")
-    options.add_argument("files", nargs="+", metavar="FILE")
+    options.add_argument("files", nargs="+", metavar="HOST:PORT FILE...",
+                         help="the server, unless --port names it, and the vectors")
+    options.add_argument("--host", default="127.0.0.1")
+    options.add_argument("--port", type=int)
     options.add_argument("--only", default="", metavar="TEXT", help="cases whose name contains TEXT")
     options.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS")
     options.add_argument("-v", "--verbose", action="store_true", help="name each case")
     arguments = options.parse_args()
-    host, _, port = arguments.address.rpartition(":")
     runs = failed = 0
     statements = set()
     try:
-        for path in arguments.files:
+        files, host, port = arguments.files, arguments.host, arguments.port
+        if port is None:
+            host, _, port = files.pop(0).rpartition(":")
+        for path in files:
             for group, case, version in load(path):
                 name = f"{group['group']}: {case['name']} ({'5.0' if version == 5 else '3.1.1'})"
                 if arguments.only not in name:

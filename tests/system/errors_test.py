@@ -198,9 +198,19 @@ class SinkErrorsTest(harness.PostgresCase):
 class TableDoesNotFitTests:
     def test_a_table_that_does_not_fit_the_mapping_names_column_has_and_needs(self):
         self.database.execute("CREATE TABLE one (ts text, device text, value text)")
-        gateway = self.gateway(self.database, mapping=ONE)
-        log = ErrorsTest.refused(self, gateway, 1, "one", "value", "text", "double")
-        self.assertRegex(log, "(?i)alter|change|another table")
+        gateway = self.gateway(self.database, mapping=ONE).start()
+        for word in ("table one", "column value", "text", "double"):
+            self.assertIn(word, gateway.log())
+        self.assertRegex(gateway.log(), "(?i)alter|change|another table")
+        # What is published meanwhile is kept, with the reason.
+        mqtt.Publisher("fit", gateway.mqtt_port,
+                       lambda n: ("one/a", b'{"value": %d}' % n, 1)).publish(30)
+        self.assertEqual(gateway.wait_drained(30).dead_letter, 30)
+        rows = self.database.rows("SELECT mapping, payload, reason FROM rowgate_dead_letter")
+        self.assertEqual(sorted(row[1] for row in rows),
+                         sorted('{"value": %d}' % n for n in range(30)))
+        self.assertEqual({row[0] for row in rows}, {"one"})
+        self.assertTrue(all("value" in row[2] for row in rows), rows[0])
 
     def test_nothing_acknowledged_is_lost_when_a_table_is_changed_under_the_gateway(self):
         gateway = self.gateway(self.database, mapping=ONE).start()
