@@ -3,6 +3,7 @@
 // the RowBatch's arena; whoever fills a RowBatch guarantees they live until its clear().
 #include <cassert>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "schema/base/time.hpp"
@@ -69,5 +70,9 @@ class Value {
   bool null_ = true;
 };
 static_assert(sizeof(Value) == 16);
+
+/// For people (`rowgate explain`, test output), close to SQL's literals: NULL, true, 21.5,
+/// 'it''s', '\x0aff', 2026-11-21T07:09:39.123456Z.
+std::string to_text(const Value& value);
 
 }  // namespace rowgate::schema

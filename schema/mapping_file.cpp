@@ -1,0 +1,92 @@
+#include "schema/mapping_file.hpp"
+
+#include <array>
+#include <map>
+
+#include "schema/mapping_parse.hpp"
+
+namespace rowgate::schema {
+namespace {
+
+// The elements of [[mapping]], or an error.
+std::vector<const toml::table*> mapping_tables(const toml::table& file, Errors& errors) {
+  static constexpr std::array<std::string_view, 1> known{"mapping"};
+  const Section section(file, "the mapping file", known, errors);
+  const toml::node* node = section.find("mapping");
+  std::vector<const toml::table*> tables;
+  if (node == nullptr) {
+    if (!errors.any()) {
+      errors.add(toml::source_region{}, "the file has no [[mapping]]",
+                 "without a mapping file the built-in mapping stores every message");
+    }
+    return tables;
+  }
+  const toml::array* array = node->as_array();
+  if (array == nullptr) {
+    errors.add(*node, "'mapping' must be an array of tables", "write [[mapping]], in two brackets");
+    return tables;
+  }
+  for (const toml::node& element : *array) {
+    if (const toml::table* table = element.as_table()) {
+      tables.push_back(table);
+    } else {
+      errors.add(element, "'mapping' must be an array of tables", "write [[mapping]]");
+    }
+  }
+  return tables;
+}
+
+void check_names(const std::vector<ParsedMapping>& mappings, Errors& errors) {
+  std::map<std::string_view, std::uint32_t> lines;
+  for (const ParsedMapping& m : mappings) {
+    if (m.mapping.name.empty()) continue;
+    const auto [it, added] = lines.try_emplace(m.mapping.name, m.where.begin.line);
+    if (!added) {
+      errors.add(m.where, "two mappings are named '" + m.mapping.name + "'",
+                 "the other is on line " + std::to_string(it->second) +
+                     "; the name says in dead letters which one it was");
+    }
+  }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Catalog>, std::vector<MappingError>> parse_mapping_file(
+    std::string_view text, std::uint64_t generation) {
+  Errors errors;
+  toml::table file;
+  try {
+    file = toml::parse(text);
+  } catch (const toml::parse_error& e) {
+    errors.add(e.source(), "not valid TOML: " + std::string(e.description()));
+    return errors.take();
+  }
+  std::vector<ParsedMapping> parsed;
+  for (const toml::table* table : mapping_tables(file, errors)) {
+    parsed.push_back(parse_mapping(*table, errors));
+  }
+  check_names(parsed, errors);
+  auto catalog = std::make_shared<Catalog>();
+  catalog->tables = merge_tables(parsed, errors);
+  if (errors.any()) return errors.take();
+  catalog->generation = generation;
+  for (ParsedMapping& m : parsed) {
+    catalog->index.add(m.mapping.pattern, static_cast<std::uint32_t>(catalog->mappings.size()));
+    catalog->mappings.push_back(std::move(m.mapping));
+  }
+  return std::shared_ptr<const Catalog>(std::move(catalog));
+}
+
+std::string format_errors(std::string_view file, const std::vector<MappingError>& errors) {
+  std::string out;
+  for (const MappingError& e : errors) {
+    out += file;
+    if (e.line > 0) out += ":" + std::to_string(e.line) + ":" + std::to_string(e.column);
+    out += ": " + e.message;
+    if (!e.hint.empty()) out += " (" + e.hint + ")";
+    out += "\n";
+  }
+  return out;
+}
+
+}  // namespace rowgate::schema
