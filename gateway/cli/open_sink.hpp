@@ -1,0 +1,13 @@
+#pragma once
+// The sink's URL -> the sink. The only place that knows both databases.
+#include <memory>
+
+#include "storage/sink/sink.hpp"
+
+namespace rowgate::cli {
+
+/// `sqlite:FILE`, `postgresql://...` or `postgres://...`. Connects to nothing. Throws
+/// std::invalid_argument with a sentence for people where an option is not one of these.
+std::unique_ptr<storage::Sink> open_sink(const storage::SinkOptions& options);
+
+}  // namespace rowgate::cli

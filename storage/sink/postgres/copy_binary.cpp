@@ -1,0 +1,230 @@
+#include "storage/sink/postgres/copy_binary.hpp"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "storage/sink/postgres/outcome.hpp"
+
+namespace rowgate::storage::postgres {
+namespace {
+
+std::string_view trimmed(std::string_view text) noexcept {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+  return text;
+}
+
+/// libpq gives no SQLSTATE for a refused connection, but in its verbose form the message holds it:
+/// `... FATAL:  28P01: password authentication failed ...\nLOCATION: ...`. Takes it out.
+std::string take_sqlstate(std::string& message) {
+  if (const auto location = message.find("\nLOCATION:"); location != std::string::npos)
+    message.resize(location);
+  const auto is_code = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); };
+  for (auto at = message.find(":  "); at != std::string::npos; at = message.find(":  ", at + 1)) {
+    const std::string code = message.substr(at + 3, 5);
+    if (code.size() != 5 || message.compare(at + 8, 2, ": ") != 0) continue;
+    bool all = true;
+    for (const char c : code) all = all && is_code(c);
+    if (!all) continue;
+    message.erase(at + 2, 7);
+    return code;
+  }
+  return {};
+}
+
+/// One poll(); 0 when the time is over.
+int poll_socket(int socket, short events, std::chrono::milliseconds limit) noexcept {
+  pollfd fd{socket, events, 0};
+  for (;;) {
+    const int ready = ::poll(&fd, 1, static_cast<int>(limit.count()));
+    if (ready >= 0 || errno != EINTR) return ready;
+  }
+}
+
+}  // namespace
+
+void IngestConnection::Finish::operator()(pg_conn* connection) const noexcept {
+  PQfinish(connection);
+}
+void IngestConnection::Clear::operator()(pg_result* result) const noexcept {
+  PQclear(result);
+}
+
+IngestConnection::IngestConnection(pg_conn* connection, bool first_contact, Limits limits)
+    : connection_(connection), limits_(limits), first_contact_(first_contact) {}
+
+SinkResult<IngestConnection> IngestConnection::connect(const std::string& url,
+                                                       const std::string& name, bool first_contact,
+                                                       Limits limits) {
+  // What stands before `dbname` the URL may override, what stands after it not.
+  const char* const keywords[] = {
+      "fallback_application_name", "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
+      "keepalives_count",          "dbname",           "client_encoding", nullptr};
+  const char* const values[] = {name.c_str(), "30000",     "10",   "5",
+                                "3",          url.c_str(), "UTF8", nullptr};
+  IngestConnection connection(PQconnectStartParams(keywords, values, 1), first_contact, limits);
+  if (const auto connected = connection.finish_connecting(); !connected) return connected.error();
+  PQsetnonblocking(connection.connection_.get(), 1);
+  PQsetErrorVerbosity(connection.connection_.get(), PQERRORS_DEFAULT);
+  PQsetNoticeProcessor(
+      connection.connection_.get(), [](void*, const char*) {}, nullptr);
+  return connection;
+}
+
+SinkResult<void> IngestConnection::finish_connecting() {
+  pg_conn* c = connection_.get();
+  if (!c) return SinkError{CommitOutcome::retry, "connect to PostgreSQL: out of memory"};
+  PQsetErrorVerbosity(c, PQERRORS_VERBOSE);
+  const auto deadline = std::chrono::steady_clock::now() + limits_.connect;
+  PostgresPollingStatusType status =
+      PQstatus(c) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
+  while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    const short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+    if (left.count() <= 0 || poll_socket(PQsocket(c), events, left) == 0)
+      return SinkError{
+          CommitOutcome::retry,
+          fmt::format("connect to PostgreSQL: no answer within {} s", limits_.connect.count())};
+    status = PQconnectPoll(c);
+  }
+  if (status == PGRES_POLLING_OK) return {};
+
+  std::string message(trimmed(PQerrorMessage(c)));
+  sqlstate_ = take_sqlstate(message);
+  // Asked for a password and has none: not the server's word, but the same mistake.
+  if (sqlstate_.empty() && PQconnectionNeedsPassword(c)) sqlstate_ = "28P01";
+  const CommitOutcome outcome =
+      sqlstate_.empty() ? CommitOutcome::retry : outcome_of(sqlstate_, first_contact_);
+  return SinkError{
+      outcome, fmt::format("connect to PostgreSQL: {}{}", trimmed(message), hint_for(sqlstate_))};
+}
+
+SinkError IngestConnection::broken(std::string_view what) {
+  alive_ = false;
+  sqlstate_.clear();
+  return {CommitOutcome::retry, fmt::format("PostgreSQL: {}", what)};
+}
+
+SinkError IngestConnection::server_error(const PgResult& result) {
+  const char* state = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
+  if (!state) return broken(trimmed(PQresultErrorMessage(result.get())));
+  sqlstate_ = state;
+  const auto field = [&](int code) {
+    const char* text = PQresultErrorField(result.get(), code);
+    return std::string_view(text ? text : "");
+  };
+  std::string message = fmt::format("PostgreSQL: {}", field(PG_DIAG_MESSAGE_PRIMARY));
+  if (!field(PG_DIAG_MESSAGE_DETAIL).empty())
+    message += fmt::format(" ({})", field(PG_DIAG_MESSAGE_DETAIL));
+  message += fmt::format(" [{}]{}", sqlstate_, hint_for(sqlstate_));
+  // FATAL: the server closes the connection after this word.
+  const std::string_view severity = field(PG_DIAG_SEVERITY_NONLOCALIZED);
+  if (severity == "FATAL" || severity == "PANIC") alive_ = false;
+  return {outcome_of(sqlstate_, first_contact_), std::move(message)};
+}
+
+SinkResult<void> IngestConnection::wait(Wait what) {
+  const short events = static_cast<short>(what == Wait::to_read ? POLLIN : (POLLIN | POLLOUT));
+  pollfd fd{PQsocket(connection_.get()), events, 0};
+  int ready = 0;
+  do {
+    ready = ::poll(&fd, 1, static_cast<int>(std::chrono::milliseconds(limits_.answer).count()));
+  } while (ready < 0 && errno == EINTR);
+  if (ready == 0)
+    return broken(
+        fmt::format("no answer within {} s, connection given up", limits_.answer.count()));
+  if (ready < 0) return broken(std::strerror(errno));
+  if ((fd.revents & (POLLIN | POLLERR | POLLHUP)) && !PQconsumeInput(connection_.get()))
+    return broken(trimmed(PQerrorMessage(connection_.get())));
+  return {};
+}
+
+SinkResult<void> IngestConnection::flush() {
+  for (;;) {
+    const int left = PQflush(connection_.get());
+    if (left == 0) return {};
+    if (left < 0) return broken(trimmed(PQerrorMessage(connection_.get())));
+    if (const auto waited = wait(Wait::to_read_or_write); !waited) return waited;
+  }
+}
+
+SinkResult<void> IngestConnection::send(const std::string& sql) {
+  if (!alive_) return broken("the connection is lost");
+  sqlstate_.clear();
+  if (!PQsendQuery(connection_.get(), sql.c_str()))
+    return broken(trimmed(PQerrorMessage(connection_.get())));
+  return flush();
+}
+
+SinkResult<IngestConnection::PgResult> IngestConnection::next_result() {
+  while (PQisBusy(connection_.get()))
+    if (const auto waited = wait(Wait::to_read); !waited) return waited.error();
+  return PgResult(PQgetResult(connection_.get()));
+}
+
+SinkResult<std::string> IngestConnection::drain_results() {
+  std::optional<SinkError> error;
+  std::string value;
+  for (;;) {
+    auto result = next_result();
+    // What the server said before it went away says more than that it went.
+    if (!result) return error ? *error : result.error();
+    if (!*result) break;
+    switch (PQresultStatus(result->get())) {
+      case PGRES_COMMAND_OK:
+      case PGRES_EMPTY_QUERY:
+        break;
+      case PGRES_TUPLES_OK:
+        if (PQntuples(result->get()) > 0) value = PQgetvalue(result->get(), 0, 0);
+        break;
+      case PGRES_COPY_IN:
+        return broken("COPY where none was asked for");
+      default:
+        if (!error) error = server_error(*result);
+        break;
+    }
+  }
+  if (PQstatus(connection_.get()) == CONNECTION_BAD) alive_ = false;
+  if (error) return *error;
+  return value;
+}
+
+SinkResult<std::string> IngestConnection::run(const std::string& sql) {
+  if (const auto sent = send(sql); !sent) return sent.error();
+  return drain_results();
+}
+
+SinkResult<void> IngestConnection::copy_begin(const std::string& sql) {
+  if (const auto sent = send(sql); !sent) return sent.error();
+  for (;;) {
+    auto result = next_result();
+    if (!result) return result.error();
+    if (!*result) return broken("no COPY where one was asked for");
+    const ExecStatusType status = PQresultStatus(result->get());
+    if (status == PGRES_COPY_IN) return {};
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) continue;
+    SinkError error = server_error(*result);
+    if (const auto rest = drain_results(); !rest) return error;
+    return error;
+  }
+}
+
+SinkResult<void> IngestConnection::copy_send(std::string_view bytes) {
+  if (PQputCopyData(connection_.get(), bytes.data(), static_cast<int>(bytes.size())) != 1)
+    return broken(trimmed(PQerrorMessage(connection_.get())));
+  return flush();
+}
+
+SinkResult<void> IngestConnection::copy_end(const char* abort) {
+  if (PQputCopyEnd(connection_.get(), abort) != 1)
+    return broken(trimmed(PQerrorMessage(connection_.get())));
+  if (const auto sent = flush(); !sent) return sent;
+  if (const auto done = drain_results(); !done) return done.error();
+  return {};
+}
+
+}  // namespace rowgate::storage::postgres

@@ -1,0 +1,72 @@
+#pragma once
+// The ingest connection: libpq, because Debian's libpqxx has no binary COPY. copy_binary.cpp alone
+// includes libpq. Never blocks longer than its time-outs. One thread.
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "storage/sink/sink.hpp"
+
+struct pg_conn;
+struct pg_result;
+
+namespace rowgate::storage::postgres {
+
+class IngestConnection {
+ public:
+  struct Limits {
+    std::chrono::seconds connect{10};
+    /// The server may stay silent so long within one statement.
+    std::chrono::seconds answer{30};
+  };
+
+  /// `url` is a postgresql:// URL. `first_contact` as in outcome_of().
+  static SinkResult<IngestConnection> connect(const std::string& url, const std::string& name,
+                                              bool first_contact, Limits limits);
+
+  /// Runs statements, separated by semicolons, in one round trip. The first value of the last
+  /// statement that returned a row, or "".
+  SinkResult<std::string> run(const std::string& sql);
+
+  /// Runs statements of which the last is COPY ... FROM STDIN.
+  SinkResult<void> copy_begin(const std::string& sql);
+  SinkResult<void> copy_send(std::string_view bytes);
+  /// Ends the COPY and waits for the server's verdict. After a failed copy_send too, which leaves
+  /// the reason to the server. `abort`, if not null, makes the COPY fail for that reason.
+  SinkResult<void> copy_end(const char* abort = nullptr);
+
+  /// False: the connection is lost, and so is the answer to what was last sent.
+  bool alive() const noexcept { return alive_; }
+  /// The SQLSTATE of the last error; "" if there was none or the connection broke.
+  const std::string& sqlstate() const noexcept { return sqlstate_; }
+
+ private:
+  struct Finish {
+    void operator()(pg_conn* connection) const noexcept;
+  };
+  struct Clear {
+    void operator()(pg_result* result) const noexcept;
+  };
+  using PgResult = std::unique_ptr<pg_result, Clear>;
+  enum class Wait : std::uint8_t { to_read, to_read_or_write };
+
+  IngestConnection(pg_conn* connection, bool first_contact, Limits limits);
+  SinkResult<void> finish_connecting();
+  SinkResult<void> send(const std::string& sql);
+  SinkResult<void> flush();
+  SinkResult<PgResult> next_result();
+  SinkResult<void> wait(Wait what);
+  /// The server's answer to the rest of the statements; the first error, if any.
+  SinkResult<std::string> drain_results();
+  SinkError server_error(const PgResult& result);
+  SinkError broken(std::string_view what);
+
+  std::unique_ptr<pg_conn, Finish> connection_;
+  Limits limits_;
+  bool first_contact_;
+  bool alive_ = true;
+  std::string sqlstate_;
+};
+
+}  // namespace rowgate::storage::postgres

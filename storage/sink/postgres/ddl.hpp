@@ -1,0 +1,58 @@
+#pragma once
+// PostgreSQL's side of a Table: DDL, COPY and merge statements, and whether an existing table can
+// take the rows. Pure text; any thread.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "schema/base/result.hpp"
+#include "schema/table.hpp"
+#include "storage/sink/postgres/row_encoder.hpp"
+
+namespace rowgate::storage::postgres {
+
+std::string_view column_type(schema::Type type) noexcept;
+/// `plant.room` -> {"plant", "room"}; no dot: an empty schema, found through search_path.
+std::pair<std::string_view, std::string_view> split_name(std::string_view name) noexcept;
+
+/// rowgate_checkpoint(gateway, lane, journal_id, position, updated_at).
+extern const char* const create_checkpoint;
+
+/// With a key: PRIMARY KEY over it. With a time column: a BRIN index on it.
+std::vector<std::string> create_table(const schema::Table& table);
+std::string add_column(const schema::Table& table, const schema::Column& column);
+std::string create_key(const schema::Table& table);
+
+/// COPY straight into a table without a key.
+std::string copy_into(const schema::Table& table);
+/// A table with a key takes rows through a temporary one: the rows' columns after an ordinal.
+std::string create_stage(const schema::Table& table, const std::string& stage);
+std::string copy_into_stage(const schema::Table& table, const std::string& stage);
+/// In key order (locality, and no deadlock between lanes). Within the stage the first row of a key
+/// wins for `ignore`, the last for `update`.
+std::string merge_stage(const schema::Table& table, const std::string& stage);
+
+struct ExistingColumn {
+  std::string name;
+  std::string type;       // for people, as format_type() prints it
+  unsigned type_oid = 0;  // a domain's base type
+  bool not_null = false;
+  bool has_default = false;
+  bool generated = false;
+};
+struct ExistingTable {
+  char kind = 'r';  // pg_class.relkind
+  std::vector<ExistingColumn> columns;
+  std::vector<std::vector<std::string>> unique_keys;
+};
+
+/// How a value of `type` goes into a column of the type with this OID; nullopt: it does not.
+std::optional<Wire> wire_of(schema::Type type, unsigned oid) noexcept;
+/// As plan_changes() of SQLite's.
+Result<std::vector<std::string>, std::string> plan_changes(const ExistingTable* existing,
+                                                           const schema::Table& wanted,
+                                                           bool schema_exists);
+
+}  // namespace rowgate::storage::postgres
