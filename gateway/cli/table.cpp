@@ -8,8 +8,6 @@
 namespace rowgate::cli {
 namespace {
 
-using Cell = std::optional<std::string>;
-
 // ---- table
 
 /// -12, 3.5, 1e-7: what reads better aligned at its right end.
@@ -93,57 +91,52 @@ std::string csv_field(std::string_view text) {
   return quoted + '"';
 }
 
-void print_csv(std::ostream& out, const storage::QueryResult& rows) {
-  std::string line;
-  for (const std::string& name : rows.columns) {
-    if (!line.empty()) line += ',';
-    line += csv_field(name);
-  }
-  out << line << '\n';
-  for (const auto& row : rows.rows) {
-    line.clear();
-    for (std::size_t c = 0; c < row.size(); ++c) {
-      if (c > 0) line += ',';
-      if (row[c]) line += csv_field(*row[c]);
-    }
-    out << line << '\n';
-  }
-}
-
-// ---- json
-
-void print_json(std::ostream& out, const storage::QueryResult& rows) {
-  out << '[';
-  std::string object;
-  for (std::size_t r = 0; r < rows.rows.size(); ++r) {
-    object = r == 0 ? "\n  {" : ",\n  {";
-    for (std::size_t c = 0; c < rows.columns.size(); ++c) {
-      if (c > 0) object += ", ";
-      append_json(object, rows.columns[c]);
-      object += ": ";
-      const Cell& cell = rows.rows[r][c];
-      if (cell) {
-        append_json(object, *cell);
-      } else {
-        object += "null";
-      }
-    }
-    out << object << '}';
-  }
-  out << (rows.rows.empty() ? "]\n" : "\n]\n");
-}
-
 }  // namespace
 
-void print_rows(std::ostream& out, Format format, const storage::QueryResult& rows) {
-  switch (format) {
-    case Format::table:
-      return print_table(out, rows);
-    case Format::csv:
-      return print_csv(out, rows);
-    case Format::json:
-      return print_json(out, rows);
+RowStream::RowStream(std::ostream& out, Format format, std::vector<std::string> columns)
+    : out_(out), format_(format), columns_(std::move(columns)) {
+  if (format_ == Format::json) {
+    out_ << '[';
+    return;
   }
+  for (const std::string& name : columns_) {
+    if (!line_.empty()) line_ += ',';
+    line_ += csv_field(name);
+  }
+  out_ << line_ << '\n';
+}
+
+void RowStream::row(const std::vector<Cell>& cells) {
+  line_.clear();
+  if (format_ == Format::json) line_ = first_ ? "\n  {" : ",\n  {";
+  first_ = false;
+  for (std::size_t c = 0; c < cells.size(); ++c) {
+    if (format_ == Format::csv) {
+      if (c > 0) line_ += ',';
+      if (cells[c]) line_ += csv_field(*cells[c]);
+      continue;
+    }
+    if (c > 0) line_ += ", ";
+    append_json(line_, columns_[c]);
+    line_ += ": ";
+    if (cells[c]) {
+      append_json(line_, *cells[c]);
+    } else {
+      line_ += "null";
+    }
+  }
+  out_ << line_ << (format_ == Format::json ? "}" : "\n");
+}
+
+void RowStream::end() {
+  if (format_ == Format::json) out_ << (first_ ? "]\n" : "\n]\n");
+}
+
+void print_rows(std::ostream& out, Format format, const storage::QueryResult& rows) {
+  if (format == Format::table) return print_table(out, rows);
+  RowStream stream(out, format, rows.columns);
+  for (const auto& row : rows.rows) stream.row(row);
+  stream.end();
 }
 
 void print_record(std::ostream& out, Format format,

@@ -17,6 +17,24 @@ enum class Format : std::uint8_t {
   json,   // an array of objects, keys in the order of the columns; values are strings or null
 };
 
+using Cell = std::optional<std::string>;
+
+/// CSV or JSON row by row, for what may be larger than memory. Precondition: not Format::table.
+class RowStream {
+ public:
+  RowStream(std::ostream& out, Format format, std::vector<std::string> columns);
+  /// Precondition: one cell a column.
+  void row(const std::vector<Cell>& cells);
+  void end();
+
+ private:
+  std::ostream& out_;
+  Format format_;
+  std::vector<std::string> columns_;
+  bool first_ = true;
+  std::string line_;
+};
+
 void print_rows(std::ostream& out, Format format, const storage::QueryResult& rows);
 
 /// One row: as a table `name  value` lines, otherwise as print_rows with one row.

@@ -8,6 +8,10 @@ std::string sink_url(const Config& config) {
   return config.sink.empty() ? "sqlite:" + config.data_dir + "/telemetry.db" : config.sink;
 }
 
+std::string journal_directory(const Config& config) {
+  return config.data_dir + "/journal";
+}
+
 std::string mask_password(std::string_view url) {
   std::string masked(url);
   const auto scheme = masked.find("://");

@@ -78,6 +78,9 @@ struct Config {
 /// `sink`, or the SQLite file in data_dir where it is empty.
 std::string sink_url(const Config& config);
 
+/// DATA_DIR/journal: where the journal's segments lie.
+std::string journal_directory(const Config& config);
+
 /// The URL with its password replaced by `***`: for messages and logs.
 std::string mask_password(std::string_view url);
 

@@ -1,0 +1,197 @@
+#include "gateway/cli/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+#include <string_view>
+
+#include "gateway/cli/version.hpp"
+#include "gateway/config/options.hpp"
+
+namespace rowgate::cli {
+namespace {
+
+/// What every verb needs to find the gateway's files and its database.
+constexpr std::string_view where_flags[] = {"--mapping", "--data-dir", "--sink"};
+
+std::string_view value_name(const config::Option& option) {
+  switch (option.kind) {
+    case config::Kind::file:
+      return option.flag == "--data-dir" ? "DIR" : "FILE";
+    case config::Kind::endpoint:
+      return "HOST:PORT";
+    case config::Kind::size:
+      return "SIZE";
+    case config::Kind::duration:
+      return "TIME";
+    case config::Kind::count:
+      return "N";
+    case config::Kind::choice:
+      return "WORD";
+    case config::Kind::text:
+      return option.flag == "--sink" ? "URL" : "TEXT";
+  }
+  return "TEXT";
+}
+
+std::string help_of(const config::Option& option) {
+  std::string help(option.help);
+  help.erase(std::remove(help.begin(), help.end(), '`'), help.end());  // Markdown's
+  const std::string value = option.get(config::Config{});
+  if (!value.empty()) help += " Default: " + value + ".";
+  return help;
+}
+
+class Parser {
+ public:
+  Parser() : app_("Rowgate: an MQTT server whose subscriber is a SQL database.", "rowgate") {
+    app_.set_version_flag("--version", std::string("rowgate ") + version, "Print the version.");
+    app_.set_help_flag("-h,--help", "Print this help and exit.");
+    app_.require_subcommand(1);
+    app_.footer(
+        "Each verb has --help. Exit codes: 0 ok, 1 failed, 2 usage or configuration.\n"
+        "Every option is also a key of the configuration file and an environment variable\n"
+        "(--log-level, [log] level, ROWGATE_LOG_LEVEL); flags win, then the environment.");
+    app_.get_formatter()->column_width(34);
+    add_serve();
+    add_check();
+    add_explain();
+    add_query();
+    add_journal();
+  }
+
+  std::optional<CommandLine> parse(std::vector<std::string> arguments, std::ostream& out,
+                                   std::ostream& err, int& exit_code) {
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+    try {
+      app_.parse(std::move(arguments));
+    } catch (const CLI::ParseError& e) {
+      exit_code = app_.exit(e, out, err) == 0 ? 0 : 2;
+      return std::nullopt;
+    }
+    return std::move(command_);
+  }
+
+ private:
+  CLI::App* add_verb(CLI::App& to, const char* name, const char* help, std::optional<Verb> verb) {
+    CLI::App* added = to.add_subcommand(name, help);
+    if (verb) added->callback([this, verb] { command_.verb = *verb; });
+    return added;
+  }
+
+  void add_options(CLI::App& verb, bool all) {
+    verb.add_option("--config", command_.config_file,
+                    "The configuration file; default: the one in ROWGATE_CONFIG, or none.")
+        ->type_name("FILE")
+        ->group("Configuration");
+    for (const config::Option& option : config::options()) {
+      if (option.flag.empty()) continue;
+      if (!all && std::find(std::begin(where_flags), std::end(where_flags), option.flag) ==
+                      std::end(where_flags)) {
+        continue;
+      }
+      verb.add_option_function<std::string>(
+              std::string(option.flag),
+              [this, name = std::string(option.name)](const std::string& value) {
+                command_.overrides.emplace_back(name, value);
+              },
+              help_of(option))
+          ->type_name(std::string(value_name(option)))
+          ->group("Configuration");
+    }
+  }
+
+  void add_format(CLI::App& verb) {
+    static const std::map<std::string, Format> formats{
+        {"table", Format::table}, {"csv", Format::csv}, {"json", Format::json}};
+    verb.add_option_function<std::string>(
+            "--format", [this](const std::string& word) { command_.format = formats.at(word); },
+            "How rows are printed: table (default), csv or json.")
+        ->check(CLI::IsMember(formats).description(""))
+        ->type_name("FORMAT");
+  }
+
+  void add_serve() {
+    CLI::App* verb =
+        add_verb(app_, "serve", "Run the gateway until SIGTERM or SIGINT.", Verb::serve);
+    add_options(*verb, true);
+    verb->footer(
+        "SIGHUP reads the mapping file again. Without any option: MQTT on 127.0.0.1:1883,\n"
+        "HTTP on 127.0.0.1:8080, rows in ./rowgate-data/telemetry.db (SQLite).");
+  }
+
+  void add_check() {
+    CLI::App* verb =
+        add_verb(app_, "check", "Check configuration and mapping, and show the DDL that would run.",
+                 Verb::check);
+    verb->add_flag("--offline", command_.check.offline, "Leave the database alone.");
+    add_options(*verb, true);
+    verb->footer("Changes nothing. Example: rowgate check --mapping plant.toml");
+  }
+
+  void add_explain() {
+    CLI::App* verb = add_verb(app_, "explain",
+                              "Show which mapping takes a message, the row it makes, or why not.",
+                              Verb::explain);
+    auto& to = command_.explain;
+    verb->add_option("TOPIC", to.topic, "The topic that would be published to.")
+        ->required()
+        ->type_name("");
+    verb->add_option("PAYLOAD", to.payload, "The payload; - reads standard input.")->type_name("");
+    verb->add_option("--payload-file", to.payload_file, "Read the payload from a file.")
+        ->type_name("FILE");
+    verb->add_option("--client-id", to.client_id, "The publisher's client id.")->type_name("ID");
+    verb->add_option("--qos", to.qos, "The publish's QoS: 0, 1 or 2.")
+        ->check(CLI::Range(0U, 2U).description(""))
+        ->type_name("N");
+    verb->add_flag("--retain", to.retain, "As if published with the retain flag.");
+    add_options(*verb, false);
+    verb->footer(
+        "Example: rowgate explain site/7/climate '{\"temp\": 21.5}' --mapping plant.toml\n"
+        "A payload that begins with a hyphen follows --: rowgate explain meter -- -5");
+  }
+
+  void add_query() {
+    CLI::App* verb =
+        add_verb(app_, "query", "Run one read-only SQL statement on the sink.", Verb::query);
+    verb->add_option("SQL", command_.query.sql, "The statement; - reads standard input.")
+        ->required()
+        ->type_name("");
+    add_format(*verb);
+    add_options(*verb, false);
+    verb->footer("Example: rowgate query 'SELECT * FROM telemetry ORDER BY ts DESC LIMIT 10'");
+  }
+
+  void add_journal() {
+    CLI::App* journal =
+        add_verb(app_, "journal", "Look at the journal: info, verify, dump.", std::nullopt);
+    journal->require_subcommand(1);
+    journal->footer("Read-only; works beside a running gateway.");
+    CLI::App* info =
+        add_verb(*journal, "info", "What the journal holds, in numbers.", Verb::journal_info);
+    info->add_flag("--segments", command_.journal.segments, "A row for each segment file instead.");
+    CLI::App* verify =
+        add_verb(*journal, "verify", "Read every record and check it; 1: it is damaged, and where.",
+                 Verb::journal_verify);
+    CLI::App* dump = add_verb(*journal, "dump", "Print its records.", Verb::journal_dump);
+    dump->add_option("--from", command_.journal.from, "Begin at this position.")
+        ->type_name("POSITION");
+    dump->add_option("--limit", command_.journal.limit, "At most so many records.")->type_name("N");
+    for (CLI::App* verb : {info, verify, dump}) {
+      add_format(*verb);
+      add_options(*verb, false);
+    }
+  }
+
+  CLI::App app_;
+  CommandLine command_;
+};
+
+}  // namespace
+
+std::optional<CommandLine> parse(const std::vector<std::string>& arguments, std::ostream& out,
+                                 std::ostream& err, int& exit_code) {
+  return Parser().parse(arguments, out, err, exit_code);
+}
+
+}  // namespace rowgate::cli

@@ -1,0 +1,56 @@
+#pragma once
+// The command line: verbs, flags and help. The configuration's flags come from the option table.
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "gateway/cli/table.hpp"
+#include "gateway/config/load.hpp"
+
+namespace rowgate::cli {
+
+enum class Verb : std::uint8_t {
+  serve,
+  check,
+  explain,
+  query,
+  journal_info,
+  journal_verify,
+  journal_dump,
+};
+
+struct CommandLine {
+  Verb verb = Verb::serve;
+  std::string config_file;  // empty: not given
+  config::Overrides overrides;
+  Format format = Format::table;
+  struct {
+    bool offline = false;
+  } check;
+  struct {
+    std::string topic;
+    std::string payload;       // "-": standard input
+    std::string payload_file;  // wins over payload
+    std::string client_id = "explain";
+    unsigned qos = 1;
+    bool retain = false;
+  } explain;
+  struct {
+    std::string sql;  // "-": standard input
+  } query;
+  struct {
+    std::uint64_t from = 0;  // position
+    std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();
+    bool segments = false;
+  } journal;
+};
+
+/// `arguments` without the program's name. nullopt: there is nothing to run, and `exit_code` says
+/// how to leave: 0 after help or version on `out`, 2 after a usage error on `err`.
+std::optional<CommandLine> parse(const std::vector<std::string>& arguments, std::ostream& out,
+                                 std::ostream& err, int& exit_code);
+
+}  // namespace rowgate::cli

@@ -1,0 +1,34 @@
+#pragma once
+// The verbs beside serve. Each returns its exit code: 0 ok, 1 failed, and throws
+// config::ConfigError for what the user must put right (2) or std::runtime_error for what failed
+// otherwise (1).
+#include <istream>
+#include <ostream>
+
+#include "gateway/cli/command_line.hpp"
+#include "gateway/config/config.hpp"
+
+namespace rowgate::cli {
+
+/// Standard streams, or a test's.
+struct Streams {
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+};
+
+/// Names each file checked, and for each table the DDL that the sink would run now. Runs none.
+int check(const CommandLine& command, const config::Config& config, Streams streams);
+
+/// Which mapping takes the message and what becomes of it. 0 also when none does.
+int explain(const CommandLine& command, const config::Config& config, Streams streams);
+
+/// One read-only statement on the sink.
+int query(const CommandLine& command, const config::Config& config, Streams streams);
+
+/// info, verify and dump. Look only: they take no lock and create nothing.
+int journal_info(const CommandLine& command, const config::Config& config, Streams streams);
+int journal_verify(const CommandLine& command, const config::Config& config, Streams streams);
+int journal_dump(const CommandLine& command, const config::Config& config, Streams streams);
+
+}  // namespace rowgate::cli
