@@ -64,33 +64,53 @@ bool SegmentScan::next(std::string_view& record) {
   return true;
 }
 
+namespace {
+
+/// The position after the last of the valid records that follow each other from `from` on; stops
+/// at a mark that proves bytes at or beyond `invalid` durable.
+Position follow(SegmentScan scan, Position invalid, TailFinding& found) {
+  std::string_view record;
+  for (Position here = scan.position(); scan.next(record); here = scan.position()) {
+    found.remains = true;
+    if (format::type_of(record.data()) != RecordType::mark) continue;
+    found.durable = format::mark_durable(record);
+    found.mark = here;
+    found.proof = found.durable > invalid;
+    if (found.proof) break;
+  }
+  return scan.position();
+}
+
+}  // namespace
+
 TailFinding search_tail(os::File& file, Position base, Position invalid, std::uint32_t seed) {
   constexpr std::size_t position_at = 8;
   TailFinding found;
-  const std::uint64_t size = require(file.size());
   std::vector<char> block(block_bytes);
   std::vector<char> scratch;
-  // Blocks overlap by a header, so that every header lies whole in one of them.
-  for (std::uint64_t offset = invalid.value - base.value; offset + format::header_size <= size;
-       offset += block_bytes - format::header_size + 1) {
-    const std::size_t n = require(file.read_at(offset, block.data(), block.size()));
-    for (std::size_t i = 0; i + format::header_size <= n; ++i) {
-      const Position here{base.value + offset + i};
-      if (load_le<std::uint64_t>(block.data() + i + position_at) != here.value) continue;
-      std::string_view record;
-      SegmentScan scan(file, base, here, seed, scratch);
-      const bool valid = scan.next(record);
-      if (valid || here == invalid) found.remains = true;
-      if (valid && format::type_of(record.data()) == RecordType::mark &&
-          format::mark_durable(record) > invalid) {
-        found.proof = true;
-        found.mark = here;
-        found.durable = format::mark_durable(record);
-        return found;
+  Position at = invalid;
+  for (;;) {
+    const std::size_t n = require(file.read_at(at.value - base.value, block.data(), block.size()));
+    if (n < format::header_size) return found;
+    const Position last{at.value + n - format::header_size};  // whose header lies in the block
+    const Position block_at = at;
+    for (; at <= last; ++at.value) {
+      const char* const header = block.data() + (at.value - block_at.value);
+      if (load_le<std::uint64_t>(header + position_at) != at.value) continue;
+      if (at == invalid) {
+        found.remains = true;  // it was checked already
+        continue;
       }
+      const std::size_t length = format::length_at(header);
+      const std::size_t left = n - (at.value - block_at.value);
+      if (length <= left && !format::verify({header, length}, at, seed)) continue;
+      const Position end = follow({file, base, at, seed, scratch}, invalid, found);
+      if (found.proof) return found;
+      if (end == at) continue;
+      at = end;
+      break;
     }
   }
-  return found;
 }
 
 }  // namespace rowgate::storage

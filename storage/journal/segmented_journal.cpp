@@ -1,0 +1,227 @@
+#include "storage/journal/segmented_journal.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <numeric>
+#include <random>
+
+#include "storage/journal/segment_scan.hpp"
+
+namespace rowgate::storage {
+namespace {
+
+/// Zeros are written ahead in slices of this size, so that a commit never waits long for one.
+constexpr std::uint64_t slice_bytes = 256U << 10;
+
+format::JournalId new_id() {
+  std::random_device source;
+  format::JournalId id;
+  for (char& c : id) c = static_cast<char>(source() & 0xFFU);
+  return id;
+}
+
+/// What the options come to: a batch fits into a segment, and the limit allows a few segments.
+AppendBuffer::Limits limits_from(const JournalOptions& o) {
+  AppendBuffer::Limits limits{};
+  limits.max_bytes = std::max<std::uint64_t>(o.max_bytes, 4 * 4096);
+  limits.segment_bytes = std::clamp<std::uint64_t>(o.segment_bytes, 4096, limits.max_bytes / 4);
+  limits.batch_bytes = std::clamp<std::size_t>(
+      o.batch_bytes, 1024, std::min<std::size_t>(limits.segment_bytes / 2, 1U << 30));
+  limits.window_bytes = o.window_bytes;
+  return limits;
+}
+
+std::uint64_t disk_used(const Recovered& found, std::uint64_t segment_bytes) {
+  return std::accumulate(found.segments.begin(), found.segments.end(), std::uint64_t{0},
+                         [&](std::uint64_t sum, const RecoveredSegment& s) {
+                           return sum + std::max(s.file_bytes, segment_bytes);
+                         });
+}
+
+bool has_publishes(const Recovered& found) noexcept {
+  return found.records[static_cast<std::size_t>(RecordType::publish)] != 0;
+}
+
+}  // namespace
+
+std::unique_ptr<Journal> Journal::open(std::unique_ptr<os::Directory> directory,
+                                       const JournalOptions& options) {
+  if (const auto locked = directory->lock("lock"); !locked) {
+    if (locked.error().code != EWOULDBLOCK) throw JournalError(locked.error().message);
+    throw JournalError(fmt::format(
+        "{}. Another gateway uses this journal: stop it, or give this one its own data directory.",
+        locked.error().message));
+  }
+  const auto limits = limits_from(options);
+  const std::uint16_t lanes = std::max<std::uint16_t>(options.lanes, 1);
+  Recovered found = recover(*directory);
+  if (found.state == JournalState::corrupt) throw JournalCorrupt(found.finding);
+
+  auto store = std::make_unique<SegmentStore>(std::move(directory), limits.segment_bytes);
+  AppendBuffer::Start start;
+  start.open_ids = std::move(found.open_ids);
+  if (found.state == JournalState::empty) {
+    start.segment = {format::version, lanes, new_id()};
+    start.end = require(store->begin_anew(start.segment, {}, start.open_ids));
+    start.disk_used = limits.segment_bytes;
+  } else {
+    const RecoveredSegment& last = found.segments.back();
+    start.segment = {format::version, found.lanes, found.id};
+    start.end = last.end;
+    start.segment_base = last.base;
+    start.disk_used = disk_used(found, limits.segment_bytes);
+    store->adopt(found);
+    if (found.state == JournalState::torn_tail) store->cut(last.end);
+    if (!has_publishes(found) && found.lanes != lanes) {
+      start.segment.lanes = lanes;
+      start.segment_base = last.end;
+      start.end = require(store->begin_anew(start.segment, last.end, start.open_ids));
+      start.disk_used = limits.segment_bytes;
+    }
+  }
+  return std::make_unique<SegmentedJournal>(std::move(store), limits, std::move(start));
+}
+
+SegmentedJournal::SegmentedJournal(std::unique_ptr<SegmentStore> store,
+                                   const AppendBuffer::Limits& limits, AppendBuffer::Start start)
+    : segment_(start.segment),
+      seed_(format::seed_of(segment_.id)),
+      id_(format::to_hex(segment_.id)),
+      recovered_(start.end),
+      store_(std::move(store)),
+      buffer_(limits, std::move(start)),
+      window_(limits.window_bytes, recovered_) {}
+
+SegmentedJournal::~SegmentedJournal() {
+  stop();
+}
+
+void SegmentedJournal::start(std::function<void(Position)> on_durable,
+                             std::function<void(const std::string&)> on_failure) {
+  const std::lock_guard lock(thread_mutex_);
+  on_durable_ = std::move(on_durable);
+  on_failure_ = std::move(on_failure);
+  thread_ = std::thread([this] { commit_loop(); });
+}
+
+void SegmentedJournal::stop() noexcept {
+  buffer_.stop();
+  {
+    const std::lock_guard lock(thread_mutex_);
+    if (thread_.joinable()) thread_.join();
+  }
+  window_.close();
+}
+
+void SegmentedJournal::commit_loop() {
+  try {
+    std::uint64_t owed = 0;  // zeros to write, so that filling keeps ahead of a journal never idle
+    for (;;) {
+      PendingCommit pending;
+      const bool fill = store_->wants_filling(buffer_.can_grow());
+      switch (buffer_.take(pending, !fill)) {
+        case AppendBuffer::Taken::ended:
+          begin_anew_if_drained();
+          return;
+        case AppendBuffer::Taken::batch:
+          if (!commit(pending)) return;
+          owed = fill ? owed + 2 * pending.bytes.size() : 0;
+          if (owed < slice_bytes) break;
+          owed = 0;
+          [[fallthrough]];
+        case AppendBuffer::Taken::nothing:
+          if (const auto done = store_->fill(slice_bytes); !done) {
+            return fail(done.error().message);
+          }
+          break;
+      }
+    }
+  } catch (const std::exception& e) {
+    fail(e.what());
+  }
+}
+
+bool SegmentedJournal::commit(const PendingCommit& pending) {
+  if (const auto done = store_->commit(pending); !done) {
+    fail(done.error().message);
+    return false;
+  }
+  commits_.fetch_add(1, std::memory_order_relaxed);
+  window_.add(std::make_shared<const Batch>(pending.first, pending.bytes, pending.owner));
+  if (on_durable_) on_durable_(pending.end());
+  return true;
+}
+
+/// A journal whose every record is flushed to the sinks is closed with a fresh segment, so that the
+/// next start may choose another number of lanes.
+void SegmentedJournal::begin_anew_if_drained() {
+  const Position end = window_.durable();
+  if (store_->holds_only_openings() || Position{flushed_.load()} < end) return;
+  // Nothing is promised by it, so a failure is no failure of the journal: whatever it leaves behind
+  // is a journal that opens, with the lanes it has.
+  (void)buffer_.with_open_ids(
+      [&](OpenIds& open_ids) { return store_->begin_anew(segment_, end, open_ids); });
+}
+
+void SegmentedJournal::fail(const std::string& why) {
+  buffer_.fail();
+  window_.close();
+  if (on_failure_) {
+    on_failure_(fmt::format(
+        "The journal stopped: {}. Nothing after position {} is acknowledged. Free or repair the "
+        "disk, then start again.",
+        why, window_.durable().value));
+  }
+}
+
+Result<Appended, AppendError> SegmentedJournal::append(const PublishRecord& record) noexcept {
+  try {
+    return buffer_.append(record);
+  } catch (const std::bad_alloc&) {
+    return AppendError::busy;
+  }
+}
+
+Result<Appended, AppendError> SegmentedJournal::release(std::string_view client_id,
+                                                        std::uint16_t packet_id) noexcept {
+  try {
+    return buffer_.release(client_id, packet_id);
+  } catch (const std::bad_alloc&) {
+    return AppendError::busy;
+  }
+}
+
+Result<Appended, AppendError> SegmentedJournal::forget(std::string_view client_id) noexcept {
+  try {
+    return buffer_.forget(client_id);
+  } catch (const std::bad_alloc&) {
+    return AppendError::busy;
+  }
+}
+
+bool SegmentedJournal::has_open(std::string_view client_id) const noexcept {
+  return buffer_.has_open(client_id);
+}
+
+std::uint64_t SegmentedJournal::count(Lane lane, Position from) const {
+  return store_->count(lane, from, recovered_);
+}
+
+std::shared_ptr<const Batch> SegmentedJournal::read(Position from, std::stop_token stop,
+                                                    std::chrono::milliseconds wait) {
+  if (!window_.wait_beyond(from, std::move(stop), wait)) return nullptr;
+  if (auto batch = window_.find(from)) return batch;
+  return store_->read_run(from, window_.durable(), seed_);
+}
+
+void SegmentedJournal::trim(Position flushed) {
+  std::uint64_t before = flushed_.load();
+  while (before < flushed.value && !flushed_.compare_exchange_weak(before, flushed.value)) {
+  }
+  buffer_.freed(store_->trim(flushed));
+}
+
+}  // namespace rowgate::storage
