@@ -126,7 +126,9 @@ bool Mapper::State::take_json(Prepared& with, const TopicCache::Match& match,
       !json.read(rows ? plan.root : plan.row, rows ? root_fields : fields, wanted)) {
     reason = "the payload is not JSON: ";
     reason += json.error().what;
-    reason += ", at byte " + std::to_string(json.error().offset);
+    if (json.error().offset != JsonError::nowhere) {
+      reason += ", at byte " + std::to_string(json.error().offset);
+    }
     return false;
   }
   if (rows) return take_rows(with, match, message, source, batch);

@@ -194,6 +194,10 @@ const RowWriter::AutoColumn* RowWriter::auto_column(std::string_view path, const
 }
 
 bool RowWriter::fill_auto(const RowInput& input, RowBatch& batch, std::string& reason) {
+  if (!input.json.read_object()) {
+    reason = "automatic columns are made from a JSON object, which this is not";
+    return false;
+  }
   for (const Leaf& leaf : input.leaves) {
     if (leaf.field.kind == Kind::null) continue;
     const std::string_view path = input.json.path(leaf);

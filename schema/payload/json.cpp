@@ -59,8 +59,8 @@ bool JsonReader::open(std::string_view payload) {
   constexpr std::size_t least_capacity = 4096;
   payload_ = payload;
   count_ = next_ = 0;
-  if (payload.empty()) return fail("it is empty", 0);
-  if (payload.size() > limits_.bytes) return fail("it is too large", limits_.bytes);
+  if (payload.empty()) return fail("it is empty", JsonError::nowhere);
+  if (payload.size() > limits_.bytes) return fail("it is larger than 16 MiB", JsonError::nowhere);
   auto& stage1 = tokens_->stage1;
   if (stage1 && stage1->capacity() > kept_capacity && payload.size() < least_capacity) {
     stage1.reset();
@@ -72,12 +72,12 @@ bool JsonReader::open(std::string_view payload) {
         capacity, 1, stage1);
     if (made != simdjson::SUCCESS) {
       stage1.reset();
-      return fail("there is no memory to read it", 0);
+      return fail("there is no memory to read it", JsonError::nowhere);
     }
   }
   const auto code = stage1->stage1(reinterpret_cast<const std::uint8_t*>(payload.data()),
                                    payload.size(), simdjson::stage1_mode::regular);
-  if (code != simdjson::SUCCESS) return fail(describe(code), 0);
+  if (code != simdjson::SUCCESS) return fail(describe(code), JsonError::nowhere);
   starts_ = stage1->structural_indexes.get();
   count_ = stage1->n_structural_indexes;
   return true;
@@ -104,6 +104,7 @@ void JsonReader::start(const FieldTree& tree, std::span<Field> fields, std::vect
   fields_ = fields;
   leaves_ = leaves;
   path_.clear();
+  read_object_ = current() == '{';
   if (leaves != nullptr) {
     leaves->clear();
     paths_.clear();

@@ -25,8 +25,9 @@ struct JsonLimits {
 
 /// What is wrong with a document, and where.
 struct JsonError {
+  static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
   std::string_view what;  // static text
-  std::size_t offset = 0;
+  std::size_t offset = nowhere;
 };
 
 class JsonReader {
@@ -45,6 +46,8 @@ class JsonReader {
   void begin(const Field& array) noexcept;
   bool element(const FieldTree& tree, std::span<Field> fields, std::vector<Leaf>* leaves = nullptr);
 
+  /// What was read last, by read() or element(), is an object.
+  bool read_object() const noexcept { return read_object_; }
   const JsonError& error() const noexcept { return error_; }
   std::string_view path(const Leaf& leaf) const noexcept {
     return std::string_view(paths_).substr(leaf.path_begin, leaf.path_size);
@@ -72,6 +75,7 @@ class JsonReader {
   std::uint32_t count_ = 0;
   std::uint32_t next_ = 0;
   std::uint32_t nul_escapes_ = 0;  // seen so far
+  bool read_object_ = false;
   std::span<Field> fields_;
   std::vector<Leaf>* leaves_ = nullptr;
   std::string paths_;  // of the leaves, one after the other
