@@ -1,5 +1,7 @@
 #include "schema/mapping_file.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <map>
 
@@ -80,11 +82,10 @@ Result<std::shared_ptr<const Catalog>, std::vector<MappingError>> parse_mapping_
 std::string format_errors(std::string_view file, const std::vector<MappingError>& errors) {
   std::string out;
   for (const MappingError& e : errors) {
-    out += file;
-    if (e.line > 0) out += ":" + std::to_string(e.line) + ":" + std::to_string(e.column);
-    out += ": " + e.message;
-    if (!e.hint.empty()) out += " (" + e.hint + ")";
-    out += "\n";
+    const std::string place =
+        e.line > 0 ? fmt::format("{}:{}:{}", file, e.line, e.column) : std::string(file);
+    const std::string hint = e.hint.empty() ? std::string() : fmt::format(" ({})", e.hint);
+    out += fmt::format("{}: {}{}\n", place, e.message, hint);
   }
   return out;
 }
