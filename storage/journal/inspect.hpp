@@ -23,7 +23,6 @@ struct SegmentSummary {
   Position first;                // of its first byte
   Position end;                  // after its last valid record
   std::uint64_t file_bytes = 0;  // size of the file, zeros to come included
-  std::uint16_t lanes = 0;
 };
 
 /// A QoS 2 packet id that a client has published with and not yet released.

@@ -50,7 +50,7 @@ class Recovery {
                                  "position {}: a segment is missing, or this one is damaged",
                                  name, base.value));
     }
-    RecoveredSegment seg{name, base, base, require((*file)->size()), 0, {}};
+    RecoveredSegment seg{name, base, base, require((*file)->size()), {}};
     if (!header(**file, seg)) return false;
     out_.segments.push_back(std::move(seg));
     records(**file, next);
@@ -78,8 +78,13 @@ class Recovery {
                      fmt::format("it belongs to another journal ({}, not {})",
                                  format::to_hex(body.id), format::to_hex(out_.id)));
     }
+    if (body.lanes == 0 || (!out_.segments.empty() && body.lanes != out_.lanes)) {
+      return corrupt(
+          seg.file, seg.base, seg.base,
+          fmt::format("it has {} lanes, and the segment before it {}", body.lanes, out_.lanes));
+    }
     out_.version = body.version;
-    out_.lanes = seg.lanes = body.lanes;
+    out_.lanes = body.lanes;
     return true;
   }
 

@@ -20,7 +20,6 @@ struct RecoveredSegment {
   Position base;
   Position end;  // after its last valid record
   std::uint64_t file_bytes = 0;
-  std::uint16_t lanes = 0;
   std::vector<std::uint64_t> publishes;  // by lane
 };
 
@@ -34,7 +33,7 @@ struct Recovered {
   format::JournalId id{};
   std::uint32_t seed = 0;
   std::uint16_t version = 0;
-  std::uint16_t lanes = 0;  // of the newest segment
+  std::uint16_t lanes = 0;
   std::vector<RecoveredSegment> segments;
   OpenIds open_ids;
   std::array<std::uint64_t, 7> records{};  // by RecordType

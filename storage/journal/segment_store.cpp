@@ -34,7 +34,7 @@ SegmentStore::SegmentStore(std::unique_ptr<os::Directory> directory, std::uint64
 void SegmentStore::adopt(const Recovered& recovered) {
   std::uint64_t disk = 0;
   for (const RecoveredSegment& seg : recovered.segments) {
-    segments_.push_back({seg.file, seg.base, seg.file_bytes, seg.publishes, seg.lanes});
+    segments_.push_back({seg.file, seg.base, seg.file_bytes, seg.publishes});
     disk += seg.file_bytes;
   }
   const RecoveredSegment& last = recovered.segments.back();
@@ -44,9 +44,6 @@ void SegmentStore::adopt(const Recovered& recovered) {
   active_filled_ = last.file_bytes;
   disk_bytes_ = disk;
   first_ = segments_.front().base.value;
-  // A change of the number of lanes begins anew and drops what was drained before; a crash may have
-  // come between the two.
-  while (segments_.front().lanes != segments_.back().lanes) require(drop_oldest());
 }
 
 void SegmentStore::cut(Position end) {
@@ -97,7 +94,7 @@ SegmentStore::Done SegmentStore::begin_segment(Position base, std::string_view b
   active_filled_ = spare->filled;
   const std::lock_guard lock(mutex_);
   grown(active_filled_, active_used_);
-  segments_.push_back({name, base, active_filled_, {}, 0});
+  segments_.push_back({name, base, active_filled_, {}});
   return {};
 }
 

@@ -40,7 +40,8 @@ class SegmentStore {
 
   // The thread that commits (or the one that opens and closes the journal).
 
-  /// Begins a new segment with no records but its opening ones, then drops all before it.
+  /// Begins a new segment with no records but its opening ones, then drops all before it. A segment
+  /// of that base that the store has not adopted is replaced in one step.
   /// Returns where its records end.
   Result<Position, os::Error> begin_anew(const format::SegmentBody& segment, Position base,
                                          OpenIds& open_ids);
@@ -70,7 +71,6 @@ class SegmentStore {
     Position base;
     std::uint64_t bytes = 0;               // size of the file
     std::vector<std::uint64_t> publishes;  // by lane, as recovered
-    std::uint16_t lanes = 0;
   };
   struct Spare {
     std::string file;

@@ -41,8 +41,11 @@ std::uint64_t disk_used(const Recovered& found, std::uint64_t segment_bytes) {
                          });
 }
 
-bool has_publishes(const Recovered& found) noexcept {
-  return found.records[static_cast<std::size_t>(RecordType::publish)] != 0;
+/// As a journal is new, or was closed with every record flushed to the sinks: one segment and in it
+/// nothing but the opening records.
+bool only_openings(const Recovered& found) noexcept {
+  return found.segments.size() == 1 && found.state == JournalState::sound &&
+         std::accumulate(found.records.begin(), found.records.end(), std::uint64_t{0}) == 3;
 }
 
 }  // namespace
@@ -67,6 +70,12 @@ std::unique_ptr<Journal> Journal::open(std::unique_ptr<os::Directory> directory,
     start.segment = {format::version, lanes, new_id()};
     start.end = require(store->begin_anew(start.segment, {}, start.open_ids));
     start.disk_used = limits.segment_bytes;
+  } else if (only_openings(found) && found.lanes != lanes) {
+    // In the same place and of the same size, so every checkpoint stays where it is.
+    start.segment = {format::version, lanes, found.id};
+    start.segment_base = found.segments.back().base;
+    start.end = require(store->begin_anew(start.segment, start.segment_base, start.open_ids));
+    start.disk_used = limits.segment_bytes;
   } else {
     const RecoveredSegment& last = found.segments.back();
     start.segment = {format::version, found.lanes, found.id};
@@ -75,12 +84,6 @@ std::unique_ptr<Journal> Journal::open(std::unique_ptr<os::Directory> directory,
     start.disk_used = disk_used(found, limits.segment_bytes);
     store->adopt(found);
     if (found.state == JournalState::torn_tail) store->cut(last.end);
-    if (!has_publishes(found) && found.lanes != lanes) {
-      start.segment.lanes = lanes;
-      start.segment_base = last.end;
-      start.end = require(store->begin_anew(start.segment, last.end, start.open_ids));
-      start.disk_used = limits.segment_bytes;
-    }
   }
   return std::make_unique<SegmentedJournal>(std::move(store), limits, std::move(start));
 }
