@@ -34,7 +34,7 @@ tear_down() {
   if [[ -n $daemon ]]; then
     if ((status)); then
       compose logs --tail=40
-      tail -n 40 "$work/dockerd.log"
+      grep -v 'level=info' "$work/dockerd.log" | tail -n 20
     fi
     compose down --volumes --timeout 5 >/dev/null 2>&1
     kill "$daemon"
