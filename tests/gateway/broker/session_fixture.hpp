@@ -1,0 +1,184 @@
+#pragma once
+// Sessions over a real journal in a temporary directory, with bytes instead of sockets.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "gateway/broker/broker.hpp"
+#include "gateway/broker/session.hpp"
+#include "gateway/mqtt/acks.hpp"
+#include "gateway/mqtt/publish.hpp"
+#include "schema/base/bytes.hpp"
+#include "schema/mapping.hpp"
+#include "storage/journal/journal.hpp"
+
+namespace rowgate::broker {
+
+using namespace std::string_literals;
+using mqtt::PacketType;
+using mqtt::QoS;
+using mqtt::ReasonCode;
+using mqtt::Version;
+
+/// A packet from its first byte and its body.
+inline std::string packet(std::uint8_t first, const std::string& body) {
+  std::string out(1, static_cast<char>(first));
+  mqtt::append_varint(out, static_cast<std::uint32_t>(body.size()));
+  return out + body;
+}
+inline std::string text(std::string_view s) {
+  std::string out;
+  Writer(out).be(static_cast<std::uint16_t>(s.size()));
+  return out.append(s);
+}
+inline std::string number16(std::uint16_t n) {
+  std::string out;
+  Writer(out).be(n);
+  return out;
+}
+
+struct ConnectOptions {
+  Version version = Version::v311;
+  bool clean = true;
+  std::uint16_t keep_alive = 0;
+  std::string properties{};  // 5.0
+};
+inline std::string connect(std::string_view client, const ConnectOptions& o = {}) {
+  std::string body = text("MQTT") + static_cast<char>(o.version) + (o.clean ? '\2' : '\0') +
+                     number16(o.keep_alive);
+  if (o.version == Version::v5) body += static_cast<char>(o.properties.size()) + o.properties;
+  return packet(0x10, body + text(client));
+}
+/// Session Expiry Interval, as a CONNECT property.
+inline std::string expiry(std::uint32_t seconds) {
+  std::string out = "\x11";
+  Writer(out).be(seconds);
+  return out;
+}
+inline std::string publish(Version version, std::string_view topic, std::string_view payload,
+                           QoS qos, std::uint16_t id, std::string_view properties = {}) {
+  std::string out;
+  mqtt::encode_publish(out, version,
+                       {.topic = topic,
+                        .payload = payload,
+                        .properties = properties,
+                        .packet_id = id,
+                        .qos = qos,
+                        .retain = false,
+                        .dup = false});
+  return out;
+}
+inline std::string ack(PacketType type, std::uint16_t id, ReasonCode code = ReasonCode::success,
+                       Version version = Version::v311) {
+  std::string out;
+  mqtt::encode_ack(out, version, type, {id, code});
+  return out;
+}
+inline std::string subscribe(Version version, std::uint16_t id, std::string_view filter,
+                             std::uint8_t options) {
+  return packet(0x82, number16(id) + (version == Version::v5 ? "\0"s : ""s) + text(filter) +
+                          static_cast<char>(options));
+}
+inline const std::string connack_v311 = "\x20\x02\0\0"s;
+inline const std::string connack_v311_present = "\x20\x02\1\0"s;
+
+/// Keeps what sessions ask of other threads.
+struct RecordedPeers : Peers {
+  void take_over(ConnectionRef displaced, ConnectionRef successor) override {
+    take_overs.emplace_back(displaced, successor);
+  }
+  void proceed(ConnectionRef) override {}
+  void deliver(Delivery&& delivery) override { deliveries.push_back(std::move(delivery)); }
+  std::vector<std::pair<ConnectionRef, ConnectionRef>> take_overs;
+  std::vector<Delivery> deliveries;
+};
+
+/// One client's connection, without the network.
+struct Client {
+  Client(Broker& b, std::uint32_t slot)
+      : broker(b), session(b, ConnectionRef{0, slot, 1}, std::chrono::steady_clock::time_point{}) {}
+
+  Session::Next send(std::string_view bytes) {
+    const auto received = session.receive(bytes, {Timestamp{now_micros}, ticks}, out, acks);
+    consumed = received.consumed;
+    return received.next;
+  }
+  /// What the server has sent so far, acknowledgements now due included.
+  std::string answers() {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (broker.journal.durable() < broker.journal.appended() &&
+           std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
+    acks.release(broker.journal.durable(),
+                 [this](const PendingAck& a) { session.acknowledge(a, out); });
+    return std::exchange(out, {});
+  }
+
+  Broker& broker;
+  Session session;
+  AckQueue acks;
+  std::string out;
+  std::size_t consumed = 0;
+  std::int64_t now_micros = 1'700'000'000'000'000;
+  std::chrono::steady_clock::time_point ticks{};
+};
+
+class SessionTest : public ::testing::Test {
+ protected:
+  SessionTest() {
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    directory_ = std::filesystem::temp_directory_path() /
+                 ("rowgate-session-" + std::to_string(::getpid()) + "-" + test->name());
+    std::filesystem::remove_all(directory_);
+    options_.max_bytes = 64U << 20;
+    options_.segment_bytes = 1U << 20;
+    options_.batch_bytes = 256U << 10;
+    open();
+  }
+  ~SessionTest() override {
+    journal_->stop();
+    broker_.reset();
+    journal_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  /// As after a restart: a new process on the same journal.
+  void restart() {
+    journal_->stop();
+    broker_.reset();
+    journal_.reset();
+    open();
+  }
+  void open(bool start = true) {
+    auto directory = os::open_directory(directory_);
+    ASSERT_TRUE(directory.has_value());
+    journal_ = storage::Journal::open(std::move(*directory), options_);
+    broker_.reset(new Broker{*journal_, catalog_, ledger_, peers_, limits_});
+    if (start) journal_->start([](storage::Position) {}, [](const std::string&) {});
+  }
+  Client connected(std::string_view id, const ConnectOptions& o = {}, std::uint32_t slot = 1) {
+    Client client(*broker_, slot);
+    EXPECT_EQ(client.send(connect(id, o)), Session::Next::read);
+    client.answers();
+    return client;
+  }
+  std::uint64_t received() const { return ledger_.counts(storage::Lane{0}).received; }
+
+  std::filesystem::path directory_;
+  storage::JournalOptions options_;
+  BrokerOptions limits_;
+  LiveCatalog catalog_{schema::built_in_catalog()};
+  Ledger ledger_{1, 1};
+  RecordedPeers peers_;
+  std::unique_ptr<storage::Journal> journal_;
+  std::unique_ptr<Broker> broker_;
+};
+
+}  // namespace rowgate::broker

@@ -1,0 +1,268 @@
+#include "gateway/broker/session.hpp"
+
+#include "tests/gateway/broker/session_fixture.hpp"
+
+namespace rowgate::broker {
+namespace {
+
+using Next = Session::Next;
+
+TEST_F(SessionTest, AnswersConnect) {
+  Client c(*broker_, 1);
+  EXPECT_EQ(c.send(connect("sensor")), Next::read);
+  EXPECT_EQ(c.answers(), connack_v311);
+}
+
+TEST_F(SessionTest, ClosesWhenTheFirstPacketIsNotConnect) {
+  Client c(*broker_, 1);
+  EXPECT_EQ(c.send("\xC0\0"s), Next::close);
+  EXPECT_EQ(c.answers(), "");
+}
+
+TEST_F(SessionTest, ClosesOnASecondConnect) {
+  Client c = connected("sensor");
+  EXPECT_EQ(c.send(connect("sensor")), Next::close);
+}
+
+TEST_F(SessionTest, AcknowledgesQos1OnlyWhenTheRecordIsDurable) {
+  journal_->stop();
+  broker_.reset();
+  journal_.reset();
+  open(false);  // nothing is committed until start()
+  Client c(*broker_, 1);
+  c.send(connect("sensor"));
+  EXPECT_EQ(std::exchange(c.out, {}), connack_v311);
+  EXPECT_EQ(c.send(publish(Version::v311, "a", "1", QoS::at_least_once, 7)), Next::read);
+  c.acks.release(journal_->durable(),
+                 [&](const PendingAck& a) { c.session.acknowledge(a, c.out); });
+  EXPECT_EQ(c.out, "");
+  EXPECT_EQ(c.acks.size(), 1U);
+  journal_->start([](storage::Position) {}, [](const std::string&) {});
+  EXPECT_EQ(c.answers(), ack(PacketType::puback, 7));
+}
+
+TEST_F(SessionTest, AcknowledgesInTheOrderOfThePublishes) {
+  Client c = connected("sensor");
+  std::string sent, expected;
+  for (std::uint16_t id = 1; id <= 100; ++id) {
+    sent += publish(Version::v311, "a", "x", QoS::at_least_once, id);
+    expected += ack(PacketType::puback, id);
+  }
+  EXPECT_EQ(c.send(sent), Next::read);
+  EXPECT_EQ(c.consumed, sent.size());
+  EXPECT_EQ(c.answers(), expected);
+  EXPECT_EQ(received(), 100U);
+}
+
+TEST_F(SessionTest, KeepsAnIncompletePacketForLater) {
+  Client c = connected("sensor");
+  const std::string sent = publish(Version::v311, "a", "payload", QoS::at_least_once, 1);
+  EXPECT_EQ(c.send(std::string_view(sent).substr(0, 5)), Next::read);
+  EXPECT_EQ(c.consumed, 0U);
+  EXPECT_EQ(c.send(sent), Next::read);
+  EXPECT_EQ(c.answers(), ack(PacketType::puback, 1));
+}
+
+TEST_F(SessionTest, TakesAQos2PublishSentTwiceOnce) {
+  Client c = connected("sensor");
+  const std::string sent = publish(Version::v311, "a", "1", QoS::exactly_once, 5);
+  c.send(sent + sent);
+  EXPECT_EQ(c.answers(), ack(PacketType::pubrec, 5) + ack(PacketType::pubrec, 5));
+  EXPECT_EQ(received(), 1U);
+  c.send(ack(PacketType::pubrel, 5));
+  EXPECT_EQ(c.answers(), ack(PacketType::pubcomp, 5));
+  c.send(sent);
+  EXPECT_EQ(c.answers(), ack(PacketType::pubrec, 5));
+  EXPECT_EQ(received(), 2U);  // released: the id names a new message
+}
+
+TEST_F(SessionTest, RemembersOpenQos2IdsOverARestart) {
+  {
+    Client c = connected("sensor", {.clean = false});
+    c.send(publish(Version::v311, "a", "1", QoS::exactly_once, 5));
+    EXPECT_EQ(c.answers(), ack(PacketType::pubrec, 5));
+  }
+  restart();
+  Client c(*broker_, 2);
+  c.send(connect("sensor", {.clean = false}));
+  EXPECT_EQ(c.answers(), connack_v311_present);
+  const auto before = received();
+  c.send(publish(Version::v311, "a", "1", QoS::exactly_once, 5));
+  EXPECT_EQ(c.answers(), ack(PacketType::pubrec, 5));
+  EXPECT_EQ(received(), before);
+}
+
+TEST_F(SessionTest, ForgetsOpenQos2IdsWithTheSession) {
+  {
+    Client c = connected("sensor");  // clean session: it ends with the connection
+    c.send(publish(Version::v311, "a", "1", QoS::exactly_once, 5));
+    c.answers();
+    c.session.closed(c.ticks);
+  }
+  EXPECT_FALSE(journal_->has_open("sensor"));
+  Client c = connected("sensor", {.clean = false}, 2);
+  c.send(publish(Version::v311, "a", "2", QoS::exactly_once, 5));
+  c.answers();
+  EXPECT_EQ(received(), 2U);
+}
+
+TEST_F(SessionTest, StartsCleanWhenAsked) {
+  Client first = connected("sensor", {.clean = false});
+  first.send(publish(Version::v311, "a", "1", QoS::exactly_once, 5));
+  first.answers();
+  first.session.closed(first.ticks);
+  Client second(*broker_, 2);
+  second.send(connect("sensor", {.clean = true}));
+  EXPECT_EQ(second.answers(), connack_v311);
+  EXPECT_FALSE(journal_->has_open("sensor"));
+}
+
+TEST_F(SessionTest, TellsA5ClientThatAReleasedIdIsUnknown) {
+  Client c = connected("sensor", {.version = Version::v5});
+  c.send(ack(PacketType::pubrel, 9, ReasonCode::success, Version::v5));
+  EXPECT_EQ(c.answers(),
+            ack(PacketType::pubcomp, 9, ReasonCode::packet_identifier_not_found, Version::v5));
+}
+
+TEST_F(SessionTest, AnnouncesItsLimitsTo5Clients) {
+  Client c(*broker_, 1);
+  c.send(connect("", {.version = Version::v5}));
+  const std::string answer = c.answers();
+  EXPECT_EQ(answer[0], '\x20');
+  EXPECT_NE(answer.find("\x21\x04\x00"s), std::string::npos);  // Receive Maximum 1024
+  EXPECT_NE(answer.find("rowgate-"), std::string::npos);       // Assigned Client Identifier
+}
+
+TEST_F(SessionTest, DisconnectsWhenTheReceiveMaximumIsExceeded) {
+  limits_.receive_maximum = 2;
+  restart();
+  Client c = connected("sensor", {.version = Version::v5});
+  std::string sent;
+  for (std::uint16_t id = 1; id <= 3; ++id) {
+    sent += publish(Version::v5, "a", "x", QoS::at_least_once, id);
+  }
+  EXPECT_EQ(c.send(sent), Next::close);
+  EXPECT_EQ(c.out.substr(0, 3), "\xE0\x01\x93"s);
+}
+
+TEST_F(SessionTest, FreesTheReceiveMaximumWithEachAcknowledgement) {
+  limits_.receive_maximum = 1;
+  restart();
+  Client c = connected("sensor", {.version = Version::v5});
+  for (std::uint16_t id = 1; id <= 5; ++id) {
+    ASSERT_EQ(c.send(publish(Version::v5, "a", "x", QoS::exactly_once, id)), Next::read);
+    c.answers();
+    ASSERT_EQ(c.send(ack(PacketType::pubrel, id)), Next::read);
+    EXPECT_EQ(c.answers(), ack(PacketType::pubcomp, id));
+  }
+}
+
+TEST_F(SessionTest, ResolvesTopicAliases) {
+  Client c = connected("sensor", {.version = Version::v5});
+  const std::string alias = "\x23\0\x01"s;
+  EXPECT_EQ(c.send(publish(Version::v5, "site/1", "x", QoS::at_least_once, 1, alias)), Next::read);
+  EXPECT_EQ(c.send(publish(Version::v5, "", "y", QoS::at_least_once, 2, alias)), Next::read);
+  EXPECT_EQ(received(), 2U);
+  EXPECT_EQ(c.send(publish(Version::v5, "", "y", QoS::at_least_once, 3, "\x23\0\x02"s)),
+            Next::close);
+  EXPECT_EQ(c.answers().substr(0, 3), "\xE0\x01\x82"s);
+}
+
+TEST_F(SessionTest, RefusesAnAliasAboveTheMaximum) {
+  Client c = connected("sensor", {.version = Version::v5});
+  EXPECT_EQ(c.send(publish(Version::v5, "a", "x", QoS::at_most_once, 0, "\x23\xFF\xFF"s)),
+            Next::close);
+  EXPECT_EQ(c.out.substr(0, 3), "\xE0\x01\x94"s);
+}
+
+TEST_F(SessionTest, WaitsForTheDisplacedConnectionToLeave) {
+  Client first = connected("sensor", {.clean = false});
+  Client second(*broker_, 2);
+  EXPECT_EQ(second.send(connect("sensor", {.clean = false})), Next::take_over);
+  EXPECT_EQ(second.session.displaced(), (ConnectionRef{0, 1, 1}));
+  EXPECT_EQ(second.out, "");
+  first.session.closed(first.ticks);
+  EXPECT_EQ(second.send(""), Next::read);
+  EXPECT_EQ(second.answers(), connack_v311_present);
+}
+
+TEST_F(SessionTest, ASessionTakenOverFromACleanOneIsNew) {
+  Client first = connected("sensor");
+  Client second(*broker_, 2);
+  second.send(connect("sensor", {.clean = false}));
+  first.session.closed(first.ticks);
+  second.send("");
+  EXPECT_EQ(second.answers(), connack_v311);
+}
+
+TEST_F(SessionTest, ForgetsASessionWhenItsExpiryHasPassed) {
+  Client c = connected("sensor", {.version = Version::v5, .properties = expiry(60)});
+  c.send(publish(Version::v5, "a", "1", QoS::exactly_once, 5));
+  c.answers();
+  c.session.closed(c.ticks);
+  const auto end = [this](Subscriber& s) { return broker_->end_session(s); };
+  broker_->registry.expire(c.ticks + std::chrono::seconds(59), end);
+  EXPECT_TRUE(journal_->has_open("sensor"));
+  broker_->registry.expire(c.ticks + std::chrono::seconds(61), end);
+  EXPECT_FALSE(journal_->has_open("sensor"));
+  EXPECT_EQ(broker_->registry.size(), 0U);
+}
+
+TEST_F(SessionTest, ClosesASilentClientAfterOneAndAHalfKeepAlives) {
+  Client c = connected("sensor", {.version = Version::v5, .keep_alive = 10});
+  EXPECT_EQ(c.session.tick(c.ticks + std::chrono::seconds(14), false, c.out), Next::read);
+  EXPECT_EQ(c.session.tick(c.ticks + std::chrono::seconds(15), false, c.out), Next::close);
+  EXPECT_EQ(c.out, "\xE0\x02\x8D\0"s);
+}
+
+TEST_F(SessionTest, DoesNotBlameAClientForSilenceOfOurOwn) {
+  Client c = connected("sensor", {.keep_alive = 10});
+  EXPECT_EQ(c.session.tick(c.ticks + std::chrono::seconds(100), true, c.out), Next::read);
+  EXPECT_EQ(c.session.tick(c.ticks + std::chrono::seconds(114), false, c.out), Next::read);
+}
+
+TEST_F(SessionTest, ClosesAConnectionThatNeverConnects) {
+  Client c(*broker_, 1);
+  EXPECT_EQ(c.session.tick(c.ticks + std::chrono::seconds(9), false, c.out), Next::read);
+  EXPECT_EQ(c.session.tick(c.ticks + std::chrono::seconds(10), false, c.out), Next::close);
+}
+
+TEST_F(SessionTest, StallsInFrontOfThePublishThatFindsNoRoom) {
+  journal_->stop();
+  broker_.reset();
+  journal_.reset();
+  open(false);
+  Client c(*broker_, 1);
+  c.send(connect("sensor"));
+  const std::string one =
+      publish(Version::v311, "a", std::string(100'000, 'x'), QoS::at_least_once, 1);
+  EXPECT_EQ(c.send(one + one + one + one), Next::stall);
+  const std::size_t kept = c.consumed;
+  EXPECT_EQ(kept % one.size(), 0U);
+  EXPECT_LT(kept, 4 * one.size());
+  journal_->start([](storage::Position) {}, [](const std::string&) {});
+  c.out.clear();
+  EXPECT_NE(c.answers(), "");
+  EXPECT_EQ(c.send(one), Next::read);
+}
+
+TEST_F(SessionTest, RejectsUnmappedTopicsWhenAsked) {
+  auto catalog = std::make_shared<schema::Catalog>();
+  catalog->generation = 2;
+  catalog->index.add("known/#", 0);
+  catalog->mappings.resize(1);
+  catalog_.set(catalog);
+  limits_.reject_unmapped = true;
+  restart();
+  Client five = connected("five", {.version = Version::v5});
+  EXPECT_EQ(five.send(publish(Version::v5, "known/1", "x", QoS::at_least_once, 1)), Next::read);
+  EXPECT_EQ(five.send(publish(Version::v5, "other", "x", QoS::at_least_once, 2)), Next::read);
+  EXPECT_EQ(five.answers(),
+            ack(PacketType::puback, 1, ReasonCode::success, Version::v5) +
+                ack(PacketType::puback, 2, ReasonCode::topic_name_invalid, Version::v5));
+  Client three = connected("three", {}, 2);
+  EXPECT_EQ(three.send(publish(Version::v311, "other", "x", QoS::at_least_once, 2)), Next::close);
+}
+
+}  // namespace
+}  // namespace rowgate::broker
