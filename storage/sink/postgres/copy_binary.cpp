@@ -179,7 +179,8 @@ SinkResult<std::string> IngestConnection::drain_results() {
       case PGRES_EMPTY_QUERY:
         break;
       case PGRES_TUPLES_OK:
-        if (PQntuples(result->get()) > 0) value = PQgetvalue(result->get(), 0, 0);
+        if (PQntuples(result->get()) > 0 && PQnfields(result->get()) > 0)
+          value = PQgetvalue(result->get(), 0, 0);
         break;
       case PGRES_COPY_IN:
         return broken("COPY where none was asked for");
