@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 
+#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "gateway/cli/verbs.hpp"
 #include "schema/base/time.hpp"
@@ -38,10 +41,10 @@ std::string numbers(const auto& counts) {
 
 void print_segments(const JournalSummary& summary, Format format, std::ostream& out) {
   storage::QueryResult rows;
-  rows.columns = {"file", "first", "end", "file_bytes", "lanes"};
+  rows.columns = {"file", "first", "end", "file_bytes"};
   for (const storage::SegmentSummary& segment : summary.segments) {
     rows.rows.push_back({segment.file, number(segment.first.value), number(segment.end.value),
-                         number(segment.file_bytes), number(segment.lanes)});
+                         number(segment.file_bytes)});
   }
   print_rows(out, format, rows);
 }
@@ -132,10 +135,10 @@ int journal_verify(const CommandLine& command, const config::Config& config, Str
     throw std::runtime_error("there is no journal in " + directory->path());
   }
   if (command.format == Format::table) {
-    streams.out << fmt::format(
-        "journal {}: {}, {} records in [{}, {})\n", directory->path(), to_string(summary.state),
-        number(summary.records[static_cast<std::size_t>(RecordType::publish)]) + " publish",
-        summary.first.value, summary.end.value);
+    const auto publishes = summary.records[static_cast<std::size_t>(RecordType::publish)];
+    streams.out << fmt::format("journal {}: {}, {} publishes in [{}, {})\n", directory->path(),
+                               to_string(summary.state), publishes, summary.first.value,
+                               summary.end.value);
     if (!summary.finding.empty()) streams.out << summary.finding << '\n';
   } else {
     print_record(streams.out, command.format,
