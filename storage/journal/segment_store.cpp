@@ -39,6 +39,9 @@ void SegmentStore::adopt(const Recovered& recovered) {
   }
   const RecoveredSegment& last = recovered.segments.back();
   active_ = require(directory_->open(last.file, os::Directory::Mode::read_write));
+  // A killed process leaves writes, and names, that reading shows and a power cut would take back.
+  require(active_->sync_data());
+  require(directory_->sync());
   active_base_ = last.base;
   active_used_ = last.end.value - last.base.value;
   active_filled_ = last.file_bytes;
@@ -88,7 +91,10 @@ SegmentStore::Done SegmentStore::begin_segment(Position base, std::string_view b
   const std::string name = segment_name(base);
   if (auto done = directory_->rename(spare->file, name); !done) return done.error();
   if (auto done = directory_->sync(); !done) return done.error();
-  active_ = std::move(spare->open);
+  // Opened again, so that its errors name the segment.
+  auto file = directory_->open(name, os::Directory::Mode::read_write);
+  if (!file) return file.error();
+  active_ = std::move(*file);
   active_base_ = base;
   active_used_ = bytes.size();
   active_filled_ = spare->filled;
