@@ -212,7 +212,7 @@ TEST_F(SessionTest, ClosesASilentClientAfterOneAndAHalfKeepAlives) {
   Client c = connected("sensor", {.version = Version::v5, .keep_alive = 10});
   EXPECT_EQ(c.session.tick(c.ticks + std::chrono::seconds(14), false, c.out), Next::read);
   EXPECT_EQ(c.session.tick(c.ticks + std::chrono::seconds(15), false, c.out), Next::close);
-  EXPECT_EQ(c.out, "\xE0\x02\x8D\0"s);
+  EXPECT_EQ(c.out, "\xE0\x01\x8D"s);
 }
 
 TEST_F(SessionTest, DoesNotBlameAClientForSilenceOfOurOwn) {
