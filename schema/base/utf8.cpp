@@ -1,5 +1,6 @@
 #include "schema/base/utf8.hpp"
 
+#include <bit>
 #include <cstdint>
 
 #include "schema/base/bytes.hpp"
@@ -31,7 +32,14 @@ bool is_utf8(std::string_view bytes) noexcept {
   const char* p = bytes.data();
   const char* const end = p + bytes.size();
   while (p != end) {
-    while (end - p >= 8 && (load_le<std::uint64_t>(p) & 0x8080808080808080U) == 0) p += 8;
+    while (end - p >= 8) {
+      const std::uint64_t high = load_le<std::uint64_t>(p) & 0x8080808080808080U;
+      if (high != 0) {
+        p += std::countr_zero(high) / 8;  // to the first byte above 0x7F
+        break;
+      }
+      p += 8;
+    }
     if (p == end) break;
     const auto lead = static_cast<std::uint8_t>(*p++);
     if (lead < 0x80) continue;
