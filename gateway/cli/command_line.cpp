@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
+#include <sstream>
 #include <string_view>
 
 #include "gateway/cli/version.hpp"
@@ -42,6 +43,14 @@ std::string help_of(const config::Option& option) {
   return help;
 }
 
+/// CLI11 parts its groups with two.
+std::string without_double_blank_lines(std::string text) {
+  for (auto at = text.find("\n\n\n"); at != std::string::npos; at = text.find("\n\n\n", at)) {
+    text.erase(at, 1);
+  }
+  return text;
+}
+
 class Parser {
  public:
   Parser() : app_("Rowgate: an MQTT server whose subscriber is a SQL database.", "rowgate") {
@@ -66,7 +75,9 @@ class Parser {
     try {
       app_.parse(std::move(arguments));
     } catch (const CLI::ParseError& e) {
-      exit_code = app_.exit(e, out, err) == 0 ? 0 : 2;
+      std::ostringstream help;
+      exit_code = app_.exit(e, help, err) == 0 ? 0 : 2;
+      out << without_double_blank_lines(help.str());
       return std::nullopt;
     }
     return std::move(command_);
@@ -174,9 +185,14 @@ class Parser {
         add_verb(*journal, "verify", "Read every record and check it; 1: it is damaged, and where.",
                  Verb::journal_verify);
     CLI::App* dump = add_verb(*journal, "dump", "Print its records.", Verb::journal_dump);
+    // Unsigned, but CLI11 would take -1 for the largest.
+    const CLI::Validator not_negative = CLI::Validator(CLI::NonNegativeNumber).description("");
     dump->add_option("--from", command_.journal.from, "Begin at this position.")
+        ->check(not_negative)
         ->type_name("POSITION");
-    dump->add_option("--limit", command_.journal.limit, "At most so many records.")->type_name("N");
+    dump->add_option("--limit", command_.journal.limit, "At most so many records.")
+        ->check(not_negative)
+        ->type_name("N");
     for (CLI::App* verb : {info, verify, dump}) {
       add_format(*verb);
       add_options(*verb, false);
