@@ -35,10 +35,7 @@ void OpenBatch::clear() noexcept {
   // The batch in hand has more messages for the next commit.
   held_.clear();
   held_bytes_ = 0;
-  if (current_) {
-    held_.push_back(current_);
-    held_bytes_ = current_->bytes().size();
-  }
+  if (current_) held_.push_back(current_);
 }
 
 bool OpenBatch::full() const noexcept {
@@ -55,7 +52,6 @@ bool OpenBatch::read_batch(std::stop_token stop, milliseconds wait) {
   if (!current_) return false;
   cursor_.emplace(*current_, read_at_);
   held_.push_back(current_);
-  held_bytes_ += current_->bytes().size();
   return true;
 }
 
@@ -67,6 +63,7 @@ bool OpenBatch::map_batch() {
     if (full()) return false;
   }
   read_at_ = current_->end();
+  held_bytes_ += current_->bytes().size();
   if (messages_.empty()) {  // nothing in it was ours
     held_.clear();
     held_bytes_ = 0;

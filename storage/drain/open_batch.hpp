@@ -80,7 +80,7 @@ class OpenBatch {
   std::vector<Fate> fates_;
   std::size_t rows_ = 0;
   std::size_t bytes_ = 0;       // of our records
-  std::size_t held_bytes_ = 0;  // of the journal batches they are in
+  std::size_t held_bytes_ = 0;  // of the journal batches held and walked to their end
   std::chrono::steady_clock::time_point first_at_;
   struct Refused {
     std::size_t table;
