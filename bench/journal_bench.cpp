@@ -132,7 +132,7 @@ void journal_durable(benchmark::State& state) {
       }
     }
     const auto [end, since] = waiting[acked++];
-    if (waiter.durable < end) {
+    {
       std::unique_lock lock(waiter.mutex);
       waiter.changed.wait(lock, [&, end = end] { return waiter.durable >= end; });
     }
