@@ -124,7 +124,7 @@ SinkResult<void> LaneDrain::State::check_against_journal(Position found) const {
         fmt::format("lane {}: the database's checkpoint is {}, but the journal begins at {}: the "
                     "database went back behind what was already deleted here (restored from a "
                     "backup?), so messages in between are missing; restore a newer backup, or "
-                    "accept the gap (--accept-gap) to go on without them",
+                    "accept the gap (journal.on_gap = \"accept\") to go on without them",
                     identity.lane.value, found.value, journal.first().value)};
   return {};
 }
@@ -183,9 +183,11 @@ void LaneDrain::State::took_it() {
 }
 
 void LaneDrain::State::reconnect(std::stop_token stop) {
-  pause(std::move(stop), backoff.next());
-  if (last_call_over()) return;
-  add(counters.retries, 1);
+  if (tries > 0) {
+    pause(std::move(stop), backoff.next());
+    if (last_call_over()) return;
+    add(counters.retries, 1);
+  }
   if (const auto opened = connect(); !opened) handle(opened.error());
 }
 

@@ -91,7 +91,7 @@ std::vector<Wire> wires(const ExistingTable& existing, const schema::Table& tabl
 
 struct Catalogue::State {
   State(const std::string& url, bool first)
-      : connection(with_time_limits(url)), first_contact(first) {
+      : connection(with_time_limits(url)), no_notices(connection), first_contact(first) {
     pqxx::nontransaction tx(connection);
     tx.exec(
         "SET client_min_messages = error; SET lock_timeout = '10s'; "
@@ -112,6 +112,7 @@ struct Catalogue::State {
   }
 
   pqxx::connection connection;
+  pqxx::quiet_errorhandler no_notices;
   bool first_contact;
 };
 

@@ -78,6 +78,8 @@ SinkResult<void> IngestConnection::finish_connecting() {
   pg_conn* c = connection_.get();
   if (!c) return SinkError{CommitOutcome::retry, "connect to PostgreSQL: out of memory"};
   PQsetErrorVerbosity(c, PQERRORS_VERBOSE);
+  PQsetNoticeProcessor(
+      c, [](void*, const char*) {}, nullptr);  // libpq's own prints to stderr
   const auto deadline = std::chrono::steady_clock::now() + limits_.connect;
   PostgresPollingStatusType status =
       PQstatus(c) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;

@@ -1,0 +1,249 @@
+// The drain on real databases that are killed, frozen, replaced and set back.
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "storage/sink/postgres/lane.hpp"
+#include "storage/sink/postgres/sink.hpp"
+#include "storage/sink/sqlite/sink.hpp"
+#include "tests/storage/drain/drain_fixture.hpp"
+#include "tests/support/postgres.hpp"
+
+namespace rowgate::storage {
+namespace {
+
+using test::DrainTest;
+using test::RunningDrain;
+using testing::HasSubstr;
+
+class DrainIntoDatabase : public DrainTest {
+ protected:
+  std::unique_ptr<RunningDrain> drain_into(std::unique_ptr<SinkLane> lane) {
+    return std::make_unique<RunningDrain>(*journal, std::move(lane),
+                                          test::catalog_of(test::readings_mapping));
+  }
+  static std::string first_cell(Sink& sink, const std::string& sql) {
+    const auto result = sink.query(sql);
+    EXPECT_TRUE(result) << result.error().message;
+    return result && !(*result).rows.empty() ? (*result).rows[0][0].value_or("NULL") : "";
+  }
+  /// "count of rows, of distinct n, of checkpoints"
+  static std::string tally(Sink& sink) {
+    return first_cell(sink,
+                      "SELECT count(*) || ' rows, ' || count(DISTINCT n) || ' different' "
+                      "FROM readings");
+  }
+};
+
+class DrainIntoSqlite : public DrainIntoDatabase {
+ protected:
+  void SetUp() override {
+    DrainIntoDatabase::SetUp();
+    std::string pattern = (std::filesystem::temp_directory_path() / "rowgate-drain-XXXXXX");
+    directory_ = ::mkdtemp(pattern.data());
+    file_ = directory_ + "/t.db";
+    sink_ = sqlite::make_sink(file_, sqlite::Synchronous::full);
+  }
+  void TearDown() override {
+    DrainIntoDatabase::TearDown();
+    std::filesystem::remove_all(directory_);
+  }
+  std::string directory_, file_;
+  std::unique_ptr<Sink> sink_;
+};
+
+TEST_F(DrainIntoSqlite, StoresEveryMessage) {
+  const auto running = drain_into(sink_->lane({}));
+  running->start();
+  publish_readings(0, 500);
+  EXPECT_TRUE(eventually([&] { return running->done() == 500; }));
+  EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
+  EXPECT_EQ(tally(*sink_), "500 rows, 500 different");
+}
+
+TEST_F(DrainIntoSqlite, AFileSetBackToAnOlderCopyIsFilledAgain) {
+  auto running = drain_into(sink_->lane({}));
+  running->start();
+  publish_readings(0, 200);
+  ASSERT_TRUE(eventually([&] { return running->done() == 200; }));
+  running->stop();
+  running.reset();  // the last connection closes: no WAL is left beside the file
+  std::filesystem::copy_file(file_, file_ + ".old");
+  running = drain_into(sink_->lane({}));
+  running->start();
+  publish_readings(200, 500);
+  ASSERT_TRUE(eventually([&] { return running->done() == 300; }));
+  running.reset();
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file_ + suffix);
+  std::filesystem::rename(file_ + ".old", file_);
+  running = drain_into(sink_->lane({}));
+  running->start();
+  EXPECT_TRUE(eventually([&] { return tally(*sink_) == "500 rows, 500 different"; }));
+}
+
+TEST_F(DrainIntoSqlite, AFileDeletedWhileInUseIsMadeAgainAndFilled) {
+  const auto running = drain_into(sink_->lane({}));
+  running->start();
+  publish_readings(0, 200);
+  ASSERT_TRUE(eventually([&] { return running->done() == 200; }));
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file_ + suffix);
+  publish_readings(200, 300);
+  ASSERT_TRUE(eventually([&] { return running->done() == 300; }));
+  EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
+  EXPECT_EQ(tally(*sink_), "300 rows, 300 different");
+}
+
+TEST_F(DrainIntoSqlite, AWriterThatHoldsTheFileOnlyDelays) {
+  const auto running = drain_into(sink_->lane({}));
+  running->start();
+  publish_readings(0, 10);
+  ASSERT_TRUE(eventually([&] { return running->done() == 10; }));
+  {
+    auto other = sink_->lane(Lane{1});
+    ASSERT_TRUE(other->open({"other", "j", Lane{1}}, {}));
+    ASSERT_TRUE(other->begin());
+    publish_readings(10, 20);
+    ASSERT_TRUE(eventually([&] { return !running->counters.connected; }));
+    other->rollback();
+  }
+  EXPECT_TRUE(eventually([&] { return running->done() == 20; }));
+  running->stop();
+  EXPECT_EQ(tally(*sink_), "20 rows, 20 different");
+}
+
+class DrainIntoPostgres : public DrainIntoDatabase {
+ protected:
+  void SetUp() override {
+    DrainIntoDatabase::SetUp();
+    url_ = server_.new_database();
+    sink_ = postgres::make_sink(url_);
+  }
+  /// Ends every connection of the gateways.
+  void terminate() {
+    server_.sql("postgres",
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name "
+                "LIKE 'rowgate%'");
+  }
+  test::PostgresServer& server_ = test::PostgresServer::shared();
+  std::string url_;
+  std::unique_ptr<Sink> sink_;
+};
+
+TEST_F(DrainIntoPostgres, KilledBackendsLoseAndDoubleNothing) {
+  const auto running = drain_into(sink_->lane({}));
+  running->start();
+  std::atomic<bool> publishing{true};
+  std::jthread killer([&] {
+    while (publishing) terminate();
+  });
+  for (int n = 0; n < 4000; n += 100) {
+    publish_readings(n, n + 100);
+    ASSERT_TRUE(eventually([&] { return running->done() + 600 >= static_cast<unsigned>(n); }));
+  }
+  publishing = false;
+  killer.join();
+  EXPECT_TRUE(eventually([&] { return running->done() == 4000; }));
+  EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
+  EXPECT_EQ(tally(*sink_), "4000 rows, 4000 different");
+  EXPECT_GT(running->counters.retries, 0U);
+}
+
+TEST_F(DrainIntoPostgres, AServerThatCrashesAndComesBackLosesAndDoublesNothing) {
+  const auto running = drain_into(sink_->lane({}));
+  running->start();
+  for (int round = 0; round < 3; ++round) {
+    publish_readings(round * 200, round * 200 + 100);
+    server_.stop("immediate");
+    publish_readings(round * 200 + 100, round * 200 + 200);
+    server_.start();
+  }
+  EXPECT_TRUE(eventually([&] { return running->done() == 600; }));
+  EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
+  EXPECT_EQ(tally(*sink_), "600 rows, 600 different");
+}
+
+TEST_F(DrainIntoPostgres, CommitsThatAnAsynchronousServerForgetsAreDoneAgain) {
+  server_.sql("postgres",
+              "ALTER DATABASE " + test::database_of(url_) + " SET synchronous_commit = off");
+  server_.configure("wal_writer_delay = 10s");
+  server_.stop("fast");
+  server_.start();
+  const auto running = drain_into(sink_->lane({}));
+  running->start();
+  publish_readings(0, 500);
+  ASSERT_TRUE(eventually([&] { return running->done() == 500; }));
+  server_.stop("immediate");
+  server_.configure("wal_writer_delay = 200ms");
+  server_.start();
+  publish_readings(500, 600);
+  EXPECT_TRUE(eventually([&] { return tally(*sink_) == "600 rows, 600 different"; }));
+  EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
+  EXPECT_EQ(running->counters.stored, 600U);
+  bool went_back = false;
+  for (const std::string& text : running->warnings())
+    went_back |= text.find("went back") != std::string::npos;
+  EXPECT_TRUE(went_back) << "the server forgot nothing: the test proves nothing";
+}
+
+TEST_F(DrainIntoPostgres, AFrozenServerIsGivenUpAndFoundAgain) {
+  const auto running = drain_into(std::make_unique<postgres::PostgresLane>(
+      url_, postgres::IngestConnection::Limits{std::chrono::seconds(1), std::chrono::seconds(1)}));
+  running->start();
+  publish_readings(0, 10);
+  ASSERT_TRUE(eventually([&] { return running->done() == 10; }));
+  const auto retries = running->counters.retries.load();
+  server_.freeze();
+  publish_readings(10, 20);
+  EXPECT_TRUE(eventually([&] { return running->counters.retries > retries + 1; }));
+  server_.thaw();
+  EXPECT_TRUE(eventually([&] { return running->done() == 20; }));
+  EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
+  EXPECT_EQ(tally(*sink_), "20 rows, 20 different");
+}
+
+TEST_F(DrainIntoPostgres, ARowTheDatabaseRefusesIsADeadLetterWithItsReason) {
+  server_.sql(
+      test::database_of(url_),
+      "CREATE TABLE readings (ts timestamptz, device text, n bigint CHECK (n % 100 <> 42))");
+  const auto running = drain_into(sink_->lane({}));
+  running->start();
+  publish_readings(0, 500);
+  EXPECT_TRUE(eventually([&] { return running->done() == 500; }));
+  EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
+  EXPECT_EQ(tally(*sink_), "495 rows, 495 different");
+  EXPECT_EQ(first_cell(*sink_,
+                       "SELECT count(*) FROM rowgate_dead_letter WHERE mapping = 'readings' "
+                       "AND reason LIKE '%readings_n_check%' AND payload LIKE '%42}'"),
+            "5");
+}
+
+TEST_F(DrainIntoPostgres, LanesThatUpdateTheSameKeysGetAlong) {
+  open_journal(2);
+  const auto catalog = test::catalog_of(R"(
+[[mapping]]
+name = "latest"
+topic = "d/{device}"
+table = "latest"
+payload = "json"
+key = ["k"]
+on_conflict = "update"
+[mapping.columns]
+k = { from = "/k", type = "bigint" }
+n = { from = "/n", type = "bigint" }
+)");
+  RunningDrain first(*journal, sink_->lane(Lane{0}), catalog, Lane{0});
+  RunningDrain second(*journal, sink_->lane(Lane{1}), catalog, Lane{1});
+  first.start();
+  second.start();
+  const std::string clients[] = {client_of(Lane{0}), client_of(Lane{1})};
+  for (int n = 0; n < 2000; ++n)
+    publish("d/a", fmt::format(R"({{"k": {}, "n": {}}})", n * 7 % 20, n), clients[n % 2]);
+  EXPECT_TRUE(eventually([&] { return first.done() + second.done() == 2000; }));
+  EXPECT_EQ(first.stop(), DrainEnd::stopped) << first.error;
+  EXPECT_EQ(second.stop(), DrainEnd::stopped) << second.error;
+  EXPECT_EQ(first.counters.stored + second.counters.stored, 2000U);
+  EXPECT_EQ(first_cell(*sink_, "SELECT count(*) FROM latest"), "20");
+}
+
+}  // namespace
+}  // namespace rowgate::storage
