@@ -126,6 +126,14 @@ void append_forwarded(std::string& out, std::string_view publish_wire) {
   }
 }
 
+std::optional<std::uint32_t> message_expiry_interval(std::string_view publish_wire) noexcept {
+  RawProperty property;
+  while (!publish_wire.empty() && take_property(publish_wire, property) == nullptr) {
+    if (property.id == PropertyId::message_expiry_interval) return property.number;
+  }
+  return std::nullopt;
+}
+
 void append_message_expiry_interval(std::string& out, std::uint32_t seconds) {
   out.push_back(static_cast<char>(PropertyId::message_expiry_interval));
   Writer(out).be(seconds);

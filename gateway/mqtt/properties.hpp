@@ -107,6 +107,10 @@ void append_properties(std::string& out, const Properties& properties,
 /// identifier and message expiry.
 void append_forwarded(std::string& out, std::string_view publish_wire);
 
+/// Seconds, of a checked PUBLISH block; nullopt: it never expires. A server sends it on less the
+/// time the message waited [MQTT-3.3.2-6].
+std::optional<std::uint32_t> message_expiry_interval(std::string_view publish_wire) noexcept;
+
 /// Single properties a server puts into the PUBLISH it sends, appended without a length.
 void append_message_expiry_interval(std::string& out, std::uint32_t seconds);
 void append_subscription_identifier(std::string& out, std::uint32_t identifier);

@@ -193,6 +193,12 @@ TEST(Properties, forwards_all_but_alias_subscription_identifier_and_expiry) {
                       "26 0001 'a' 0001 '2' | 03 0001 't'"));
 }
 
+TEST(Properties, finds_the_expiry_of_a_publish) {
+  EXPECT_EQ(message_expiry_interval(wire("01 01 | 02 0000003C | 03 0001 't'")), 60U);
+  EXPECT_EQ(message_expiry_interval(wire("26 0001 02 0001 02")), std::nullopt);
+  EXPECT_EQ(message_expiry_interval({}), std::nullopt);
+}
+
 TEST(Properties, writes_single_properties_of_an_outgoing_publish) {
   std::string out;
   append_message_expiry_interval(out, 60);
