@@ -1,0 +1,155 @@
+// A message against one of several mappings, chosen by the first byte: whatever the payload holds,
+// it becomes rows a sink can store, or a dead letter with a reason.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "schema/base/utf8.hpp"
+#include "schema/mapper.hpp"
+#include "schema/mapping_file.hpp"
+
+using namespace rowgate;
+using namespace rowgate::schema;
+
+namespace {
+
+void must(bool condition) {
+  if (!condition) std::abort();
+}
+
+constexpr std::string_view typed = R"(
+[[mapping]]
+name = "typed"
+topic = "t"
+table = "typed"
+[mapping.columns]
+b = { from = "/b", type = "boolean" }
+i = { from = "/i", type = "bigint", scale = 0.5 }
+j = { from = "/j/0", type = "bigint", null_if = 0 }
+d = { from = "/d", type = "double", scale = 0.1, offset = -40 }
+t = { from = "/t", type = "text", required = true }
+z = { from = "/z", type = "timestamptz" }
+s = { from = "/z", type = "timestamptz", format = "unix_s", on_error = "null" }
+o = { from = "/o", type = "jsonb" }
+y = { from = "/y", type = "bytea" }
+u = { from = "/u", type = "uuid", on_error = "null" }
+n = { from = "/n", type = "numeric" }
+w = { from = "", type = "text" }
+)";
+constexpr std::string_view rows = R"(
+[[mapping]]
+name = "rows"
+topic = "t"
+table = "rows"
+rows = "/r"
+[mapping.columns]
+a = { root = "/a", type = "text" }
+"*" = "auto"
+)";
+constexpr std::string_view narrow = R"(
+[[mapping]]
+name = "narrow"
+topic = "t"
+table = "narrow"
+layout = "narrow"
+)";
+constexpr std::string_view plain = R"(
+[[mapping]]
+name = "scalar"
+topic = "t"
+table = "scalar"
+payload = "scalar"
+[mapping.columns]
+d = { from = "", type = "double", on_error = "null" }
+n = { from = "", type = "numeric", on_error = "null" }
+z = { from = "", type = "timestamptz", on_error = "null" }
+t = { from = "", type = "text" }
+[[mapping]]
+name = "raw"
+topic = "t"
+table = "raw"
+payload = "raw"
+[mapping.columns]
+y = { from = "", type = "bytea" }
+t = { from = "", type = "text", on_error = "null" }
+)";
+
+struct Case {
+  explicit Case(std::shared_ptr<const Catalog> with)
+      : catalog(std::move(with)), mapper(std::make_unique<Mapper>(catalog)) {}
+  std::shared_ptr<const Catalog> catalog;
+  std::unique_ptr<Mapper> mapper;
+};
+
+std::vector<Case>& cases() {
+  static std::vector<Case> all = [] {
+    std::vector<Case> made;
+    made.emplace_back(built_in_catalog());
+    for (const std::string_view toml : {typed, rows, narrow, plain}) {
+      made.emplace_back(*parse_mapping_file(toml, 1));
+    }
+    return made;
+  }();
+  return all;
+}
+
+void check_numeric(std::string_view text) {
+  if (text.front() == '-') text.remove_prefix(1);
+  must(!text.empty() && text.front() != '.' && text.back() != '.');
+  must(std::count(text.begin(), text.end(), '.') <= 1);
+  must(text.find_first_not_of("0123456789.") == std::string_view::npos);
+}
+
+void check(const Column& column, const Value& value) {
+  if (value.is_null()) {
+    must(!column.not_null);
+    return;
+  }
+  must(value.type() == column.type);
+  switch (column.type) {
+    case Type::text:
+    case Type::jsonb:
+      must(is_utf8(value.as_bytes()) && !has_nul(value.as_bytes()));
+      break;
+    case Type::timestamptz:
+      must(in_range(value.as_timestamp()));
+      break;
+    case Type::uuid:
+      must(value.as_bytes().size() == 16);
+      break;
+    case Type::double_precision:
+      must(value.as_double() - value.as_double() == 0);
+      break;
+    case Type::numeric:
+      check_numeric(value.as_bytes());
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  if (size == 0) return 0;
+  Case& with = cases()[bytes[0] % cases().size()];
+  Message message;
+  message.topic = "t";
+  message.client_id = "c";
+  message.payload = {reinterpret_cast<const char*>(bytes) + 1, size - 1};
+  BatchSet out(*with.catalog);
+  const Verdict verdict = with.mapper->map(message, 0, true, out);
+  must(verdict.matched);
+  must(verdict.rows + verdict.rejects == out.rows());
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto& columns = out[i].table().columns;
+    for (std::size_t r = 0; r < out[i].rows(); ++r) {
+      for (std::size_t c = 0; c < columns.size(); ++c) check(columns[c], out[i].row(r)[c]);
+    }
+  }
+  return 0;
+}
