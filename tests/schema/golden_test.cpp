@@ -182,6 +182,37 @@ std::string run(const std::string& text) {
   return out;
 }
 
+// The page's ```toml and ```rowgate blocks, the latter with their results made anew.
+std::string run_page(const std::string& page) {
+  std::string out;
+  std::string toml;
+  std::string fence;
+  std::string body;
+  std::istringstream in(page);
+  for (std::string line; std::getline(in, line);) {
+    if (fence.empty() || line != "```") {
+      (fence.empty() ? out : body) += line + "\n";
+      if (fence.empty() && line.starts_with("```")) fence = line;
+      continue;
+    }
+    if (fence == "```toml") toml = "--- mapping\n" + body;
+    if (fence == "```rowgate") {
+      const std::string done = run(toml + body);
+      body = done.substr(done.find("--- ", toml.empty() ? 0 : done.find("--- tables") + 4));
+    } else if (fence == "```toml") {
+      EXPECT_TRUE(parse_mapping_file(body, 1)) << body;
+    }
+    out += body + "```\n";
+    body.clear();
+    fence.clear();
+  }
+  return out;
+}
+
+void write_file(const fs::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+
 std::string read_file(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream out;
@@ -195,7 +226,7 @@ TEST_P(GoldenMapping, gives_what_the_file_says) {
   const std::string expected = read_file(GetParam());
   const std::string actual = run(expected);
   if (std::getenv("ROWGATE_REWRITE") != nullptr) {
-    std::ofstream(GetParam(), std::ios::binary) << actual;
+    write_file(GetParam(), actual);
     return;
   }
   EXPECT_EQ(expected, actual) << GetParam() << "\nROWGATE_REWRITE=1 rewrites the file";
@@ -215,6 +246,14 @@ INSTANTIATE_TEST_SUITE_P(Cases, GoldenMapping, testing::ValuesIn(cases()), [](co
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
+
+TEST(MappingPage, its_examples_are_true) {
+  const fs::path path = ROWGATE_SOURCE_DIR "/docs/mapping.md";
+  const std::string expected = read_file(path);
+  const std::string actual = run_page(expected);
+  if (std::getenv("ROWGATE_REWRITE") != nullptr) return write_file(path, actual);
+  EXPECT_EQ(expected, actual) << "ROWGATE_REWRITE=1 rewrites the page";
+}
 
 // The examples of deploy/ are mapping files people copy: they must be right.
 TEST(ExampleMappings, are_accepted) {
