@@ -276,8 +276,8 @@ run_case() { # name sink qos kind
     -v gw="$gateway_cpu" -v db="$db_cpu" -v sink="$sink" -v lost="$lost" -v dup=$((rows - distinct)) '
     BEGIN { seconds = (end - start) / 1e9; n = rows > 0 ? rows : 1
       printf f, name, sprintf("%.0f", rows / seconds), acked,
-        qos > 0 ? sprintf("%.2f", p50 / 1000) : "-", qos > 0 ? sprintf("%.2f", p99 / 1000) : "-",
-        sprintf("%.2f", gw / n), sink == "postgres" ? sprintf("%.2f", db / n) : "-", lost, dup }')
+        (qos ? sprintf("%.2f", p50 / 1000) : "-"), (qos ? sprintf("%.2f", p99 / 1000) : "-"),
+        sprintf("%.2f", gw / n), (sink == "postgres" ? sprintf("%.2f", db / n) : "-"), lost, dup }')
   echo "$table_line"
   echo "    generator $(value cpu_us_per_message "$report") us/msg; gateway threads (ms):" \
     "$(sort -k2 -n -r "$dir/threads.txt" | head -6 | awk '{ printf "%s %d  ", $1, $2 }')"
