@@ -22,9 +22,9 @@ struct WillView {
 /// Views into the frame.
 struct ConnectView {
   Version version = Version::v311;
-  bool clean_start = true;         // Clean Session in 3.1.1
-  std::uint16_t keep_alive = 0;    // seconds; 0: none
-  std::string_view client_id;      // may be empty: the server assigns one
+  bool clean_start = true;       // Clean Session in 3.1.1
+  std::uint16_t keep_alive = 0;  // seconds; 0: none
+  std::string_view client_id;    // may be empty: the server assigns one
   std::optional<WillView> will;
   std::optional<std::string_view> user_name;
   std::optional<std::string_view> password;

@@ -12,10 +12,10 @@ namespace rowgate::mqtt {
 
 /// Views into the frame. This is the hot path's type: only what every publish needs is decoded.
 struct PublishView {
-  std::string_view topic;    // empty only where a topic alias stands in for it (5.0)
+  std::string_view topic;  // empty only where a topic alias stands in for it (5.0)
   std::string_view payload;
-  std::string_view properties;  // 5.0: the checked property block, without its length
-  PacketId packet_id = 0;       // 0 at QoS 0
+  std::string_view properties;    // 5.0: the checked property block, without its length
+  PacketId packet_id = 0;         // 0 at QoS 0
   std::uint16_t topic_alias = 0;  // 0: none
   QoS qos{};
   bool retain = false;

@@ -38,7 +38,8 @@ Decoded<SubscribeView> decode_subscribe(const Frame& frame, Version version);
 Decoded<UnsubscribeView> decode_unsubscribe(const Frame& frame, Version version);
 
 /// 3.1.1: codes >= 0x80 become 0x80.
-void encode_suback(std::string& out, Version version, PacketId id, std::span<const ReasonCode> codes);
+void encode_suback(std::string& out, Version version, PacketId id,
+                   std::span<const ReasonCode> codes);
 /// 3.1.1: no codes.
 void encode_unsuback(std::string& out, Version version, PacketId id,
                      std::span<const ReasonCode> codes);

@@ -11,8 +11,21 @@ namespace rowgate::mqtt {
 enum class Version : std::uint8_t { v311 = 4, v5 = 5 };
 
 enum class PacketType : std::uint8_t {  // section 2.1.2
-  connect = 1, connack, publish, puback, pubrec, pubrel, pubcomp, subscribe, suback,
-  unsubscribe, unsuback, pingreq, pingresp, disconnect, auth
+  connect = 1,
+  connack,
+  publish,
+  puback,
+  pubrec,
+  pubrel,
+  pubcomp,
+  subscribe,
+  suback,
+  unsubscribe,
+  unsuback,
+  pingreq,
+  pingresp,
+  disconnect,
+  auth
 };
 std::string_view to_string(PacketType type) noexcept;
 
