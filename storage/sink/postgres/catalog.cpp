@@ -26,10 +26,20 @@ std::string with_time_limits(std::string url) {
 }
 
 std::string one_line(std::string text) {
+  if (const auto excerpt = text.find("\nLINE "); excerpt != std::string::npos) text.resize(excerpt);
   while (!text.empty() && text.back() == '\n') text.pop_back();
   for (char& c : text)
     if (c == '\n') c = ' ';
   return text;
+}
+
+/// libpqxx 6 leaves the code out of some of the exceptions it has a class for.
+std::string sqlstate_of(const pqxx::sql_error& e) {
+  if (!e.sqlstate().empty()) return e.sqlstate();
+  if (dynamic_cast<const pqxx::insufficient_privilege*>(&e)) return "42501";
+  if (dynamic_cast<const pqxx::integrity_constraint_violation*>(&e)) return "23000";
+  if (dynamic_cast<const pqxx::data_exception*>(&e)) return "22000";
+  return {};
 }
 
 std::optional<ExistingTable> read_table(pqxx::transaction_base& tx, const schema::Table& table) {
@@ -104,8 +114,9 @@ struct Catalogue::State {
     try {
       return work();
     } catch (const pqxx::sql_error& e) {
-      return SinkError{outcome_of(e.sqlstate(), first_contact),
-                       fmt::format("{}: {}{}", what, one_line(e.what()), hint_for(e.sqlstate()))};
+      const std::string state = sqlstate_of(e);
+      return SinkError{outcome_of(state, first_contact),
+                       fmt::format("{}: {}{}", what, one_line(e.what()), hint_for(state))};
     } catch (const std::exception& e) {
       return SinkError{CommitOutcome::retry, fmt::format("{}: {}", what, one_line(e.what()))};
     }
@@ -130,11 +141,14 @@ SinkResult<Catalogue> Catalogue::connect(const std::string& url, bool first_cont
 SinkResult<void> Catalogue::ensure_checkpoint() {
   return State::guarded<void>(
       "create rowgate_checkpoint", state_->first_contact, [&]() -> SinkResult<void> {
-        constexpr const char* look = "SELECT to_regclass('rowgate_checkpoint') IS NOT NULL";
+        const auto exists = [](pqxx::transaction_base& tx) {
+          return !tx.exec("SELECT 1 FROM pg_class WHERE oid = to_regclass('rowgate_checkpoint')")
+                      .empty();
+        };
+        if (pqxx::nontransaction look(state_->connection); exists(look)) return {};
         pqxx::work tx(state_->connection);
-        if (tx.exec1(look)[0].as<bool>()) return {};
         tx.exec(ddl_lock);
-        if (!tx.exec1(look)[0].as<bool>()) tx.exec(create_checkpoint);
+        if (!exists(tx)) tx.exec(create_checkpoint);
         tx.commit();
         return {};
       });
@@ -145,19 +159,22 @@ SinkResult<std::vector<Wire>> Catalogue::ensure(const schema::Table& table) {
   const std::string what = fmt::format("table {}", table.name);
   return State::guarded<std::vector<Wire>>(what, state_->first_contact, [&]() -> Wires {
     std::optional<ExistingTable> existing;
+    {
+      pqxx::work look(state_->connection);
+      const auto changes = plan_in(look, table, existing);
+      if (!changes) return SinkError{CommitOutcome::row_rejected, changes.error()};
+      if (changes->empty()) return wires(*existing, table);
+    }
+    // Look again under the lock: another lane or gateway may have made the same change. In a new
+    // transaction, because the server answers from caches that it refreshes when one first touches
+    // the catalogue.
     pqxx::work tx(state_->connection);
-    auto changes = plan_in(tx, table, existing);
-    if (changes && !changes->empty()) {
-      // Look again under the lock: another lane or gateway may have made the same change.
-      tx.exec(ddl_lock);
-      changes = plan_in(tx, table, existing);
-    }
+    tx.exec(ddl_lock);
+    const auto changes = plan_in(tx, table, existing);
     if (!changes) return SinkError{CommitOutcome::row_rejected, changes.error()};
-    if (!changes->empty()) {
-      for (const std::string& sql : *changes) tx.exec(sql);
-      existing = read_table(tx, table);
-      tx.commit();
-    }
+    for (const std::string& sql : *changes) tx.exec(sql);
+    if (!changes->empty()) existing = read_table(tx, table);
+    tx.commit();
     return wires(*existing, table);
   });
 }

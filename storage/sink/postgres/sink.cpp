@@ -39,15 +39,16 @@ std::unique_ptr<Sink> make_sink(std::string url) {
 }
 
 std::string without_secrets(const std::string& url) {
-  std::string shown = url.substr(0, url.find('?'));
-  const auto authority = shown.find("://");
-  if (authority == std::string::npos) return shown;
-  // A password may hold an unescaped '@': the last one before the path ends the user part.
-  const auto path = shown.find('/', authority + 3);
-  const auto at = shown.rfind('@', path);
-  const auto colon = shown.find(':', authority + 3);
-  if (at != std::string::npos && at > authority && colon < at) shown.erase(colon, at - colon);
-  return shown;
+  const auto authority = url.find("://");
+  if (authority == std::string::npos) return url.substr(0, url.find('?'));
+  const auto begin = authority + 3;
+  auto at = url.rfind('@', url.find('/', begin));
+  // A password with an unescaped '/' is not valid, but a secret all the same.
+  if (at == std::string::npos || at < begin) at = url.rfind('@');
+  std::string shown = url;
+  const auto colon = url.find(':', begin);
+  if (at != std::string::npos && at >= begin && colon < at) shown.erase(colon, at - colon);
+  return shown.substr(0, shown.find('?'));
 }
 
 }  // namespace rowgate::storage::postgres

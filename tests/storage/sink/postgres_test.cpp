@@ -186,7 +186,8 @@ TEST_F(PostgresSink, ACommitUnderWayIsDecidedBeforeTheCheckpointIsRead) {
 TEST(PostgresUrl, IsShownWithoutPasswordAndParameters) {
   EXPECT_EQ(postgres::without_secrets("postgresql://u:pw@h:5432/db?password=x"),
             "postgresql://u@h:5432/db");
-  EXPECT_EQ(postgres::without_secrets("postgresql://u:p@w/x@h/db"), "postgresql://u@h/db");
+  EXPECT_EQ(postgres::without_secrets("postgresql://u:p@w@h/db"), "postgresql://u@h/db");
+  EXPECT_EQ(postgres::without_secrets("postgresql://u:p/w?x@h/db"), "postgresql://u@h/db");
   EXPECT_EQ(postgres::without_secrets("postgresql://h/db"), "postgresql://h/db");
   EXPECT_EQ(postgres::without_secrets("postgresql:///db?host=/run"), "postgresql:///db");
 }
