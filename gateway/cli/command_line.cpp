@@ -71,6 +71,11 @@ class Parser {
 
   std::optional<CommandLine> parse(std::vector<std::string> arguments, std::ostream& out,
                                    std::ostream& err, int& exit_code) {
+    if (const std::string wrong = unknown_verb(arguments); !wrong.empty()) {
+      err << wrong << '\n';
+      exit_code = 2;
+      return std::nullopt;
+    }
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
     try {
       app_.parse(std::move(arguments));
@@ -84,6 +89,31 @@ class Parser {
   }
 
  private:
+  /// CLI11 would say that a subcommand is required, but not which word it did not know.
+  std::string unknown_verb(const std::vector<std::string>& arguments) const {
+    const CLI::App* at = &app_;
+    std::string path = "rowgate";
+    for (const std::string& word : arguments) {
+      const auto verbs = at->get_subcommands([](const CLI::App*) { return true; });
+      if (verbs.empty() || word.starts_with('-')) break;
+      std::vector<std::string_view> names;
+      const CLI::App* next = nullptr;
+      for (const CLI::App* verb : verbs) {
+        names.push_back(verb->get_name());
+        if (verb->get_name() == word) next = verb;
+      }
+      if (next == nullptr) {
+        const std::string_view near = config::nearest(word, names);
+        return path + ": there is no verb '" + word + "'" +
+               (near.empty() ? "" : " (did you mean '" + std::string(near) + "'?)") + "; " + path +
+               " --help lists them";
+      }
+      at = next;
+      path += " " + word;
+    }
+    return "";
+  }
+
   CLI::App* add_verb(CLI::App& to, const char* name, const char* help, std::optional<Verb> verb) {
     CLI::App* added = to.add_subcommand(name, help);
     if (verb) added->callback([this, verb] { command_.verb = *verb; });

@@ -134,6 +134,14 @@ TEST(command_line, wrong_usage_leaves_with_2_and_says_what_is_wrong) {
   EXPECT_THAT(parsed({"serve", "--nonsense"}).err, HasSubstr("--nonsense"));
 }
 
+TEST(command_line, unknown_verb_is_named_with_the_nearest_one) {
+  EXPECT_EQ(parsed({"sevre"}).err,
+            "rowgate: there is no verb 'sevre' (did you mean 'serve'?); rowgate --help lists "
+            "them\n");
+  EXPECT_EQ(parsed({"journal", "mend"}).err,
+            "rowgate journal: there is no verb 'mend'; rowgate journal --help lists them\n");
+}
+
 TEST(command_line, help_and_version_leave_with_0) {
   for (const char* verb : {"serve", "check", "explain", "query", "journal"}) {
     const Parsed result = parsed({verb, "--help"});
