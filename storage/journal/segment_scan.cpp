@@ -34,7 +34,8 @@ bool parse_segment_name(std::string_view name, Position& base) noexcept {
 SegmentScan::SegmentScan(os::File& file, Position base, Position from, std::uint32_t seed,
                          std::vector<char>& buffer)
     : file_(file), base_(base), at_(from), seed_(seed), buffer_(buffer) {
-  if (buffer_.size() < block_bytes) buffer_.resize(block_bytes);
+  const auto block = std::min<std::uint64_t>(block_bytes, require(file_.size()));
+  if (buffer_.size() < block) buffer_.resize(static_cast<std::size_t>(block));
 }
 
 /// Makes n bytes at at_ available in buffer_; false when the file ends before.
@@ -86,7 +87,8 @@ Position follow(SegmentScan scan, Position invalid, TailFinding& found) {
 TailFinding search_tail(os::File& file, Position base, Position invalid, std::uint32_t seed) {
   constexpr std::size_t position_at = 8;
   TailFinding found;
-  std::vector<char> block(block_bytes);
+  const std::uint64_t behind = require(file.size()) - (invalid.value - base.value);
+  std::vector<char> block(static_cast<std::size_t>(std::min<std::uint64_t>(block_bytes, behind)));
   std::vector<char> scratch;
   Position at = invalid;
   for (;;) {

@@ -382,8 +382,9 @@ TEST(journal, counts_what_was_recovered_by_lane) {
   Position middle;
   {
     RunningJournal journal(disk, options);
+    const std::string payload = repeated('p', 400);
     for (int i = 0; i < 100; ++i) {
-      auto record = publish("a", repeated('p', 400));
+      auto record = publish("a", payload);
       record.lane = Lane{static_cast<std::uint16_t>(i % 4 == 0 ? 1 : 0)};
       const auto done = journal.commit(record);
       if (i == 49) middle = done.end;
