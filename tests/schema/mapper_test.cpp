@@ -13,7 +13,9 @@ namespace {
 std::atomic<std::size_t> allocations{0};
 }
 
-// Counts what the steady state must not do. The array and nothrow forms call these.
+// Counts what the steady state must not do. AddressSanitizer has operators of its own, and takes a
+// mixture of the two (simdjson's library uses them too) for an error.
+#ifndef __SANITIZE_ADDRESS__
 void* operator new(std::size_t n) {
   ++allocations;
   if (void* p = std::malloc(n == 0 ? 1 : n)) return p;
@@ -25,6 +27,7 @@ void operator delete(void* p) noexcept {
 void operator delete(void* p, std::size_t) noexcept {
   std::free(p);
 }
+#endif
 
 namespace rowgate::schema {
 namespace {
@@ -90,6 +93,9 @@ TEST(Mapper, does_not_store_an_unmapped_message_it_is_not_asked_to) {
 }
 
 TEST(Mapper, does_not_allocate_in_the_steady_state) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "allocations are not counted under AddressSanitizer";
+#endif
   Fixture json(catalog_of(climate));
   Fixture built_in(built_in_catalog());
   const auto batch = [&] {
