@@ -348,7 +348,7 @@ class PostgresDatabase:
 
     def rows(self, sql, parameters=None):
         with self._connect() as connection, connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
+            cursor.execute(sql, parameters or None)  # without parameters % is only %
             return cursor.fetchall()
 
     def execute(self, sql):
@@ -560,4 +560,4 @@ def measurements(name):
 
 
 def main():
-    unittest.main(verbosity=2)
+    unittest.main(verbosity=2, warnings="ignore")

@@ -58,6 +58,7 @@ class HostileTest(harness.SqliteCase):
             mqtt.Publisher("witness", self.port, lambda n: ("witness", b"%d" % n, 1 + n % 2)),
             random.Random(1), rate=300)
         self.witness.start()
+        harness.wait_until(lambda: self.witness.publisher.promised, "the witness is acknowledged")
 
     def tearDown(self):
         self.assertTrue(self.node.running, self.node.log()[-3000:])

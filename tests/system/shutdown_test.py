@@ -100,6 +100,7 @@ class ShutdownOnPostgresTest(ShutdownTests, harness.PostgresCase):
         self.addCleanup(lambda: self.cluster.running or self.cluster.start())
         publisher = mqtt.Publisher("away", self.node.mqtt_port, source("away", 2))
         publisher.publish(100)
+        self.node.wait_drained(100)
         self.cluster.stop()
         publisher.publish(400)
         started = time.monotonic()
