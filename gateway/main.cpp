@@ -2,6 +2,7 @@
 // message and an exit code: 0 ok, 1 failed, 2 usage or configuration.
 #include <spdlog/spdlog.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -51,6 +52,8 @@ int run(const std::vector<std::string>& arguments) {
       config::load(command->config_file, config::environment(), command->overrides, &warnings);
   cli::set_up_log(config);
   for (const std::string& warning : warnings) spdlog::warn("{}", warning);
+  // A limit on the size of files is then an error of write(), which the journal knows how to take.
+  std::signal(SIGXFSZ, SIG_IGN);
   exit_code = run_verb(*command, config);
   if (!std::cout.flush()) throw std::runtime_error("cannot write to standard output");
   return exit_code;
