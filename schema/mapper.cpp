@@ -16,6 +16,7 @@ namespace {
 
 // Rows one message may become; more would let a small payload fill a lane's memory.
 constexpr std::uint32_t max_rows_a_message = 65'536;
+constexpr std::size_t max_values_a_message = 4'000'000;
 
 // The columns of the built-in table.
 enum Telemetry : std::size_t { ts, topic, client_id, value, payload };
@@ -160,9 +161,13 @@ bool Mapper::State::take_rows(Prepared& with, const TopicCache::Match& match,
   json.begin(array);
   for (std::uint32_t i = 0; i < array.elements; ++i) {
     const bool read = json.element(plan.row, fields, plan.leaves ? &leaves : nullptr);
-    if (!read || batch.rows() - before > max_rows_a_message) {
+    const std::size_t made = batch.rows() - before;
+    const bool too_many =
+        made > max_rows_a_message || made * batch.table().columns.size() > max_values_a_message;
+    if (!read || too_many) {
       while (batch.rows() > before) batch.drop_last_row();
-      reason = read ? "it would make more than " + std::to_string(max_rows_a_message) + " rows"
+      reason = read ? "it would make more than " + std::to_string(max_rows_a_message) +
+                          " rows or " + std::to_string(max_values_a_message) + " values"
                     : "element " + std::to_string(i) + " of " + name + " has too many fields";
       return false;
     }

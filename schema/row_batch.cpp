@@ -11,6 +11,7 @@ constexpr std::size_t first_block = 64U << 10;
 constexpr std::size_t largest_block = 4U << 20;
 // What an arena keeps for the next batch; one huge message must not hold its memory for ever.
 constexpr std::size_t kept_bytes = 16U << 20;
+constexpr std::size_t kept_values = (64U << 20) / sizeof(Value);
 
 }  // namespace
 
@@ -74,6 +75,7 @@ void RowBatch::drop_last_row() noexcept {
 }
 
 void RowBatch::clear() noexcept {
+  if (values_.capacity() > kept_values) values_ = {};
   values_.clear();
   sources_.clear();
   arena_.clear();

@@ -1,7 +1,8 @@
 #pragma once
 // Rows of one table on their way to a sink: flat values, an arena for what is not a view, and for
 // each row the index of the message it came from (so that a refused row can become a dead letter).
-// Reused batch after batch: clear() keeps capacity. One thread.
+// Reused batch after batch: clear() keeps capacity (64 MiB of values
+// at most). One thread.
 #include <cstddef>
 #include <cstdint>
 #include <memory>

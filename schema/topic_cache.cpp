@@ -3,10 +3,6 @@
 namespace rowgate::schema {
 
 void TopicCache::fill(Slot& slot, std::string_view topic) {
-  // Longer topics keep more memory than the cache is meant to hold: they use their slot, but the
-  // slot's text is given back with the next one.
-  constexpr std::size_t kept_topic = 256;
-  if (slot.topic.capacity() > kept_topic) slot.topic = std::string();
   slot.topic.assign(topic);
   slot.used = true;
   index_.match(topic, found_);

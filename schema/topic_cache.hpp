@@ -29,7 +29,7 @@ class TopicCache {
   /// Valid until the next call.
   std::span<const Match> find(std::string_view topic) {
     const std::size_t hash = std::hash<std::string_view>{}(topic);
-    Slot& slot = slots_[hash % slots_.size()];
+    Slot& slot = topic.size() > longest_kept ? long_ : slots_[hash % slots_.size()];
     if (!slot.used || slot.topic != topic) fill(slot, topic);
     return {slot.matches.data(), slot.matches.size()};
   }
@@ -42,8 +42,12 @@ class TopicCache {
   };
   void fill(Slot& slot, std::string_view topic);
 
+  // Longer topics share one slot: they would make the cache's memory 64 KiB a slot.
+  static constexpr std::size_t longest_kept = 256;
+
   const TopicIndex& index_;
   std::vector<Slot> slots_;
+  Slot long_;
   std::vector<TopicMatch> found_;
 };
 

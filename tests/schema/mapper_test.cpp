@@ -209,6 +209,36 @@ x = { from = "", type = "bigint" }
   EXPECT_EQ(verdict.rejects, 1U);
 }
 
+TEST(Mapper, the_values_of_one_message_are_limited) {
+  Fixture f(catalog_of(R"(
+[[mapping]]
+name = "rows"
+topic = "rows"
+table = "rows"
+rows = ""
+columns = "auto"
+)"));
+  std::string payload = "[{";
+  for (int i = 0; i < 100; ++i) payload += "\"f" + std::to_string(i) + "\":1,";
+  payload.back() = '}';
+  for (int i = 0; i < 50'000; ++i) payload += ",{}";
+  payload += "]";
+  const Verdict verdict = f.map("rows", payload);
+  EXPECT_EQ(verdict.rows, 0U);
+  EXPECT_EQ(verdict.rejects, 1U);
+}
+
+TEST(Mapper, takes_topics_of_any_length) {
+  Fixture f(catalog_of(climate));
+  for (const std::size_t n : {200U, 300U, 60'000U, 300U}) {
+    const std::string site(n, 's');
+    const std::string topic = "site/" + site + "/climate";
+    ASSERT_EQ(f.map(topic, R"({"ts":1})").rows, 1U);
+    EXPECT_EQ(f.out[0].row(0)[1].as_bytes(), site);
+    f.out.clear();
+  }
+}
+
 TEST(Mapper, a_refused_narrow_message_leaves_no_row_behind) {
   Fixture f(catalog_of(R"(
 [[mapping]]
