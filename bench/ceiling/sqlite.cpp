@@ -44,11 +44,15 @@ std::string iso8601(std::int64_t us) {
 double insert_rate(const std::string& path, std::size_t rows, bool text_time) {
   remove_files(path);
   sqlite3* raw = nullptr;
-  const int rc = sqlite3_open(path.c_str(), &raw);
+  const int rc =
+      sqlite3_open_v2(path.c_str(), &raw,
+                      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
   const Database db(raw);
   if (rc != SQLITE_OK) throw std::runtime_error("SQLite: cannot open " + path);
-  run(raw, "PRAGMA journal_mode=WAL");
-  run(raw, "PRAGMA synchronous=FULL");
+  for (const char* pragma : {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
+                             "PRAGMA wal_autocheckpoint = 4000", "PRAGMA cache_size = -32768"}) {
+    run(raw, pragma);
+  }
   run(raw, text_time
                ? "CREATE TABLE climate(ts TEXT, device TEXT, temperature REAL, humidity REAL, "
                  "pressure REAL, battery REAL, seq INTEGER)"
