@@ -87,6 +87,28 @@ TEST(journal_recovery, tells_a_damaged_commit_from_a_torn_one_at_every_byte) {
   }
 }
 
+TEST(journal_recovery, a_torn_commits_records_never_come_back) {
+  MemoryDisk disk;
+  Position torn;
+  {
+    const auto journal = Journal::open(disk.directory(), small_options());
+    torn = journal->appended();
+    ASSERT_TRUE(journal->append(publish("c", "aaaa")));
+    ASSERT_TRUE(journal->append(publish("c", "bbbb")));
+    journal->start([](Position) {}, [](const std::string&) {});
+  }
+  // Of that commit the mark is lost; both messages are there, valid.
+  std::string bytes = disk.content(first_file);
+  bytes.replace(torn.value, format::mark_size, format::mark_size, '\0');
+  disk.set_content(first_file, bytes);
+  {
+    RunningJournal journal(disk);
+    journal.commit(publish("c", "AAAA"));  // in the place of "aaaa", right before "bbbb"
+  }
+  RunningJournal journal(disk);
+  EXPECT_EQ(read_all(*journal), std::vector<std::string>{"c AAAA"});
+}
+
 TEST(journal_recovery, names_offset_and_position_of_the_damage) {
   const Written written = write(40, 900);  // several segments
   const auto files = written.disk.files();
