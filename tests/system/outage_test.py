@@ -1,6 +1,7 @@
 """The database goes away and comes back while devices publish; the journal fills up: promises hold,
 everything is told in /readyz and metrics."""
 import random
+import signal
 import time
 
 import harness
@@ -195,6 +196,45 @@ class OutageTest(harness.PostgresCase):
         filler.finish()
         self.node.wait_drained()
         self.assert_balanced(self.node)
+
+
+class ForgetfulDatabaseTest(harness.SystemTest):
+    """synchronous_commit=off: a crash takes back what PostgreSQL committed last."""
+
+    def test_what_the_database_forgot_is_drained_again_exactly_once(self):
+        cluster = harness.PostgresCluster({"synchronous_commit": "off", "wal_writer_delay": "10s",
+                                           "wal_writer_flush_after": "200MB"})
+        self.addCleanup(cluster.remove)
+        database = cluster.new_database()
+        cluster.admin("CHECKPOINT")
+        node = self.gateway(database, mapping=MAPPING, config={
+            "drain.backoff_first": "50 ms", "drain.backoff_max": "100 ms"}).start()
+        device = mqtt.Publisher("d", node.mqtt_port, source("d", 2, 8000))
+        forgotten = 0
+        for _ in range(3):
+            device.publish(600)  # several segments, which must not be trimmed yet
+            node.wait_drained(device.next_seq)
+            before = harness.scalar(database, "SELECT count(*) FROM out")
+            self.assertEqual(before, device.next_seq)
+            self.assertEqual(self.assert_balanced(node).stored, device.next_seq)
+            node.signal(signal.SIGSTOP)
+            cluster.crash()
+            cluster.start()
+            forgotten += before - harness.count(database, "out")
+            node.signal(signal.SIGCONT)
+
+            def all_back():
+                self.assertTrue(node.running, node.log()[-2000:])
+                return harness.count(database, "out") == device.next_seq
+            harness.wait_until(all_back, "what was forgotten is back", 30)
+        print(f"  PostgreSQL forgot {forgotten} of {device.next_seq} rows")
+        self.assertGreater(forgotten, 600, "the test proves nothing unless the database forgets")
+        self.assertEqual(harness.scalar(database, "SELECT count(DISTINCT n) FROM out"),
+                         device.next_seq)
+        ledger = node.wait_drained(device.next_seq)
+        self.assertEqual((ledger.received, ledger.stored, ledger.difference),
+                         (device.next_seq, device.next_seq, 0))
+        self.assertEqual(node.terminate(), 0)
 
 
 if __name__ == "__main__":
