@@ -132,7 +132,7 @@ TEST(http_server, header_beyond_the_limit_gets_431_and_is_closed) {
 TEST(http_server, body_beyond_the_limit_gets_413_and_is_closed) {
   const Server server("127.0.0.1", 0, endpoints());
   const std::string reply =
-      ask(server, "POST /mapping/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n");
+      ask(server, "POST /mapping/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n");
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 413"));
 }
 
