@@ -1,32 +1,30 @@
 #include "gateway/broker/outgoing.hpp"
 
-#include "gateway/mqtt/frame.hpp"
+#include "gateway/mqtt/properties.hpp"
 
 namespace rowgate::broker {
-namespace {
-
-constexpr char subscription_identifier_property = 0x0B;
-
-}  // namespace
-
-bool Outgoing::send(Delivery&& delivery, std::string& out) {
+bool Outgoing::send(Delivery&& delivery, Time now, std::string& out) {
   if (delivery.qos != mqtt::QoS::at_most_once &&
       (in_flight_.size() >= limits_.receive_maximum || !queued_.empty())) {
     if (queued_.size() >= limits_.max_queued) return false;
     queued_.push_back(std::move(delivery));
     return true;
   }
-  return encode(delivery, out);
+  return encode(delivery, now, out);
 }
 
-bool Outgoing::encode(const Delivery& delivery, std::string& out) {
+bool Outgoing::encode(const Delivery& delivery, Time now, std::string& out) {
   const LiveMessage& message = *delivery.message;
+  if (message.expires && *message.expires <= now) return false;  // [MQTT-3.3.2-5]
   std::string properties;
   if (limits_.version == mqtt::Version::v5) {
     properties = message.properties;
     for (const std::uint32_t id : delivery.identifiers) {
-      properties.push_back(subscription_identifier_property);
-      mqtt::append_varint(properties, id);
+      mqtt::append_subscription_identifier(properties, id);
+    }
+    if (message.expires) {  // less the time it has waited [MQTT-3.3.2-6]
+      const auto left = std::chrono::ceil<std::chrono::seconds>(*message.expires - now);
+      mqtt::append_message_expiry_interval(properties, static_cast<std::uint32_t>(left.count()));
     }
   }
   mqtt::OutgoingPublish publish{.topic = message.topic,
@@ -54,7 +52,8 @@ mqtt::PacketId Outgoing::next_id() {
   return last_id_;
 }
 
-bool Outgoing::acknowledged(mqtt::PacketType type, const mqtt::Ack& ack, std::string& out) {
+bool Outgoing::acknowledged(mqtt::PacketType type, const mqtt::Ack& ack, Time now,
+                            std::string& out) {
   const auto it = in_flight_.find(ack.packet_id);
   const Await expected = type == mqtt::PacketType::puback   ? Await::puback
                          : type == mqtt::PacketType::pubrec ? Await::pubrec
@@ -76,13 +75,13 @@ bool Outgoing::acknowledged(mqtt::PacketType type, const mqtt::Ack& ack, std::st
     return false;
   }
   in_flight_.erase(it);
-  send_queued(out);
+  send_queued(now, out);
   return true;
 }
 
-void Outgoing::send_queued(std::string& out) {
+void Outgoing::send_queued(Time now, std::string& out) {
   while (!queued_.empty() && in_flight_.size() < limits_.receive_maximum) {
-    encode(queued_.front(), out);  // too large for the client: skipped
+    encode(queued_.front(), now, out);  // expired or too large for the client: skipped
     queued_.pop_front();
   }
 }

@@ -3,10 +3,12 @@
 // bounded queue behind it. Both QoS 1 and 2 hand-shakes of section 4.3, sender's side. Belongs to
 // the connection: what a client had not acknowledged when it left is not sent again in this
 // version.
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -25,6 +27,7 @@ struct LiveMessage {
   std::string properties;  // those a server forwards, wire form
   mqtt::QoS qos{};
   bool retain = false;
+  std::optional<std::chrono::steady_clock::time_point> expires{};  // Message Expiry Interval
 };
 
 /// One recipient's copy, on its way to the I/O thread that has the connection.
@@ -46,19 +49,21 @@ class Outgoing {
   };
   explicit Outgoing(Limits limits) : limits_(limits) {}
 
+  using Time = std::chrono::steady_clock::time_point;
+
   /// Encodes the copy into `out`, or queues it behind the Receive Maximum. False: dropped, because
-  /// the queue is full or the packet is larger than the client takes.
-  bool send(Delivery&& delivery, std::string& out);
+  /// the queue is full, the message has expired, or the packet is larger than the client takes.
+  bool send(Delivery&& delivery, Time now, std::string& out);
 
   /// PUBACK, PUBREC or PUBCOMP of the client; answers (PUBREL) and queued copies go to `out`.
   /// False: there is no such packet id in that state.
-  bool acknowledged(mqtt::PacketType type, const mqtt::Ack& ack, std::string& out);
+  bool acknowledged(mqtt::PacketType type, const mqtt::Ack& ack, Time now, std::string& out);
 
  private:
   enum class Await : std::uint8_t { puback, pubrec, pubcomp };
-  bool encode(const Delivery& delivery, std::string& out);
+  bool encode(const Delivery& delivery, Time now, std::string& out);
   mqtt::PacketId next_id();
-  void send_queued(std::string& out);
+  void send_queued(Time now, std::string& out);
 
   Limits limits_;
   std::unordered_map<mqtt::PacketId, Await> in_flight_;

@@ -74,7 +74,7 @@ Session::Next Session::handle(const mqtt::Frame& frame, Moment now, std::string&
     case PacketType::puback:
     case PacketType::pubrec:
     case PacketType::pubcomp:
-      return on_client_ack(frame, out);
+      return on_client_ack(frame, now, out);
     case PacketType::subscribe:
       return on_subscribe(frame, out);
     case PacketType::unsubscribe:

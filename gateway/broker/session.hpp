@@ -61,7 +61,7 @@ class Session {
   /// The record of `ack` is durable: encodes the acknowledgement.
   void acknowledge(const PendingAck& ack, std::string& out);
   /// A live copy for this client.
-  void deliver(Delivery&& delivery, std::string& out);
+  void deliver(Delivery&& delivery, std::chrono::steady_clock::time_point now, std::string& out);
   /// Keep alive and connect time-out; about once a second. `waits_for_us`: the silence is ours.
   Next tick(std::chrono::steady_clock::time_point now, bool waits_for_us, std::string& out);
   /// The server ends the connection: in 5.0 the client is told why.
@@ -86,7 +86,7 @@ class Session {
   Next begin(std::string& out);
   Next on_publish(const mqtt::Frame& frame, Moment now, std::string& out, AckQueue& acks);
   Next on_pubrel(const mqtt::Frame& frame, std::string& out, AckQueue& acks);
-  Next on_client_ack(const mqtt::Frame& frame, std::string& out);
+  Next on_client_ack(const mqtt::Frame& frame, Moment now, std::string& out);
   Next on_subscribe(const mqtt::Frame& frame, std::string& out);
   Next on_unsubscribe(const mqtt::Frame& frame, std::string& out);
   Next on_disconnect(const mqtt::Frame& frame, std::string& out);
@@ -99,7 +99,7 @@ class Session {
   Next reject(mqtt::PacketId id, mqtt::QoS qos, std::string& out, AckQueue& acks);
   PendingAck pending(storage::Position end, mqtt::PacketId id, mqtt::PacketType type,
                      mqtt::ReasonCode code = mqtt::ReasonCode::success) const noexcept;
-  void publish_live(const mqtt::PublishView& publish, std::string_view topic);
+  void publish_live(const mqtt::PublishView& publish, std::string_view topic, Moment now);
 
   Broker& broker_;
   const ConnectionRef self_;

@@ -55,7 +55,7 @@ Session::Next Session::on_publish(const mqtt::Frame& frame, Moment now, std::str
   }
   if (appended->duplicate) return Next::read;  // the record is in the journal already
   broker_.ledger.received(self_.thread, lane_);
-  if (!broker_.subscriptions.empty()) publish_live(publish, topic);
+  if (!broker_.subscriptions.empty()) publish_live(publish, topic, now);
   return Next::read;
 }
 
@@ -133,13 +133,16 @@ void Session::acknowledge(const PendingAck& ack, std::string& out) {
   if (done && in_flight_ > 0) --in_flight_;
 }
 
-void Session::publish_live(const mqtt::PublishView& publish, std::string_view topic) {
+void Session::publish_live(const mqtt::PublishView& publish, std::string_view topic, Moment now) {
   std::vector<Recipient> recipients;
   broker_.subscriptions.match(topic, subscriber_->client_id, recipients);
   if (recipients.empty()) return;
   auto message = std::make_shared<LiveMessage>(LiveMessage{
       std::string(topic), std::string(publish.payload), {}, publish.qos, publish.retain});
   mqtt::append_forwarded(message->properties, publish.properties);
+  if (const auto seconds = mqtt::message_expiry_interval(publish.properties)) {
+    message->expires = now.ticks + std::chrono::seconds(*seconds);
+  }
   for (Recipient& recipient : recipients) {
     const std::uint64_t connection =
         recipient.subscriber->connection.load(std::memory_order_acquire);

@@ -63,20 +63,21 @@ Session::Next Session::on_unsubscribe(const mqtt::Frame& frame, std::string& out
   return Next::read;
 }
 
-void Session::deliver(Delivery&& delivery, std::string& out) {
+void Session::deliver(Delivery&& delivery, std::chrono::steady_clock::time_point now,
+                      std::string& out) {
   if (state_ != State::connected) return;
   if (!outgoing_) outgoing_.emplace(limits_);
-  auto& counter = outgoing_->send(std::move(delivery), out) ? broker_.counters.delivered
-                                                            : broker_.counters.undelivered;
+  auto& counter = outgoing_->send(std::move(delivery), now, out) ? broker_.counters.delivered
+                                                                 : broker_.counters.undelivered;
   counter.fetch_add(1, std::memory_order_relaxed);
 }
 
-Session::Next Session::on_client_ack(const mqtt::Frame& frame, std::string& out) {
+Session::Next Session::on_client_ack(const mqtt::Frame& frame, Moment now, std::string& out) {
   const auto decoded = mqtt::decode_ack(frame, version_);
   if (!decoded) return fail(decoded.error(), out);
   // An acknowledgement of what we did not send (or sent on an earlier connection) changes nothing.
   if (!outgoing_) outgoing_.emplace(limits_);
-  outgoing_->acknowledged(frame.type, *decoded, out);
+  outgoing_->acknowledged(frame.type, *decoded, now.ticks, out);
   return Next::read;
 }
 

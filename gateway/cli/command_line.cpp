@@ -38,7 +38,8 @@ std::string_view value_name(const config::Option& option) {
 std::string help_of(const config::Option& option) {
   std::string help(option.help);
   help.erase(std::remove(help.begin(), help.end(), '`'), help.end());  // Markdown's
-  const std::string value = option.get(config::Config{});
+  const config::Config defaults;
+  const std::string value = option.get(defaults);
   if (!value.empty()) help += " Default: " + value + ".";
   return help;
 }

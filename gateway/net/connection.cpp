@@ -180,7 +180,7 @@ void Connection::deliver(broker::Delivery&& delivery) {
     if (delivery.qos != mqtt::QoS::at_most_once) disconnect(mqtt::ReasonCode::quota_exceeded);
     return;
   }
-  session_.deliver(std::move(delivery), out_);
+  session_.deliver(std::move(delivery), std::chrono::steady_clock::now(), out_);
 }
 
 bool Connection::displace(broker::ConnectionRef successor) {

@@ -90,7 +90,7 @@ TEST_F(LiveTest, DeliversAtTheLowerQosAndAcknowledges) {
   writer.send(publish(Version::v311, "a/b", "hi", QoS::exactly_once, 1));
   ASSERT_EQ(peers_.deliveries.size(), 1U);
   EXPECT_EQ(peers_.deliveries[0].to, (ConnectionRef{0, 1, 1}));
-  reader.session.deliver(std::move(peers_.deliveries[0]), reader.out);
+  reader.session.deliver(std::move(peers_.deliveries[0]), reader.ticks, reader.out);
   EXPECT_EQ(reader.answers(), publish(Version::v311, "a/b", "hi", QoS::at_least_once, 1));
   EXPECT_EQ(reader.send(ack(PacketType::puback, 1)), Session::Next::read);
 }
@@ -111,10 +111,30 @@ TEST_F(LiveTest, HoldsCopiesBackBehindTheReceiveMaximum) {
   Client writer = connected("writer", {}, 2);
   writer.send(publish(Version::v311, "a", "1", QoS::at_least_once, 1) +
               publish(Version::v311, "a", "2", QoS::at_least_once, 2));
-  for (Delivery& d : peers_.deliveries) reader.session.deliver(std::move(d), reader.out);
+  for (Delivery& d : peers_.deliveries)
+    reader.session.deliver(std::move(d), reader.ticks, reader.out);
   EXPECT_EQ(reader.answers(), publish(Version::v5, "a", "1", QoS::at_least_once, 1));
   reader.send(ack(PacketType::puback, 1));
   EXPECT_EQ(reader.answers(), publish(Version::v5, "a", "2", QoS::at_least_once, 2));
+}
+
+TEST_F(LiveTest, ForwardsWhatIsLeftOfTheExpiryAndDropsTheExpired) {
+  Client reader = connected("reader", {.version = Version::v5, .properties = "\x21\0\x01"s}, 1);
+  reader.send(subscribe(Version::v5, 3, "#", 1));
+  reader.answers();
+  Client writer = connected("writer", {.version = Version::v5}, 2);
+  for (int i = 0; i < 3; ++i) {
+    writer.send(publish(Version::v5, "a", "1", QoS::at_most_once, 0, "\x02\0\0\0\x0A"s));
+  }
+  for (Delivery& d : peers_.deliveries) {
+    d.qos = QoS::at_least_once;
+    reader.session.deliver(std::move(d), reader.ticks + std::chrono::seconds(3), reader.out);
+  }
+  EXPECT_EQ(reader.answers(),
+            publish(Version::v5, "a", "1", QoS::at_least_once, 1, "\x02\0\0\0\x07"s));
+  reader.ticks += std::chrono::seconds(10);
+  reader.send(ack(PacketType::puback, 1));
+  EXPECT_EQ(reader.answers(), "");
 }
 
 TEST_F(LiveTest, RefusesFiltersOneByOne) {
