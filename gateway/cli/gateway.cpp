@@ -189,12 +189,16 @@ void Gateway::fault(const std::string& what) {
   main_.stop();
 }
 
-void Gateway::housekeeping() {
+void Gateway::trim() {
   storage::Position flushed{UINT64_MAX};
   for (const storage::LaneCounters& lane : counters_) {
     flushed = std::min(flushed, storage::Position{lane.flushed.load()});
   }
   journal_->trim(flushed);
+}
+
+void Gateway::housekeeping() {
+  trim();
   listener_.journal_moved();  // for publishers that wait for room
   if (++ticks_ % ticks_a_second == 0 && watch_.changed()) reload_mapping();
   timer_.expires_after(housekeeping_interval);
@@ -208,10 +212,14 @@ void Gateway::housekeeping() {
 void Gateway::stop() {
   accepting_ = false;
   listener_.quiesce();
-  journal_->stop();
+  while (!faulted_ && journal_->durable() < journal_->appended()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // a commit, or two
+  }
   listener_.finish();
   for (LaneThread& lane : lanes_) lane.thread.request_stop();
   for (LaneThread& lane : lanes_) lane.thread.join();
+  trim();  // a journal that is drained may have another number of lanes at the next start
+  journal_->stop();
   http_->stop();
   const std::uint64_t left = pending();
   spdlog::info("stopped; {}", left == 0 ? "the journal is drained"

@@ -46,6 +46,8 @@ class Gateway {
   void stop();
   void await_signal();
   void housekeeping();
+  /// Gives back what every lane's sink has flushed.
+  void trim();
   /// Logs it once and stops the gateway with exit code 1. Any thread.
   void fault(const std::string& what);
   /// Any thread.
