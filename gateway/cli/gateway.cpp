@@ -30,8 +30,7 @@ std::unique_ptr<os::Directory> open_data_dir(const std::string& path) {
 }
 
 storage::SinkOptions sink_options(const config::Config& config) {
-  return {config.sink.empty() ? "sqlite:" + config.data_dir + "/telemetry.db" : config.sink,
-          config.sqlite.synchronous};
+  return {config::sink_url(config), config.sqlite.synchronous};
 }
 
 broker::BrokerOptions broker_options(const config::Config& config) {
@@ -65,20 +64,13 @@ Gateway::Gateway(const config::Config& config)
 Gateway::~Gateway() = default;
 
 void Gateway::open_journal() {
-  const std::uint64_t room = config_.journal.batch_bytes / 2;
-  if (config_.mqtt.max_packet_bytes > room) {
-    throw config::ConfigError(fmt::format(
-        "mqtt.max_packet_bytes ({}) does not fit journal.batch_bytes ({}): make the batch at least "
-        "twice as large as a packet",
-        config_.mqtt.max_packet_bytes, config_.journal.batch_bytes));
-  }
   storage::JournalOptions options;
   options.max_bytes = config_.journal.max_bytes;
   options.segment_bytes = config_.journal.segment_bytes;
   options.batch_bytes = config_.journal.batch_bytes;
   options.window_bytes = config_.journal.window_bytes;
   options.lanes = config_.drain.lanes ? config_.drain.lanes : sink_->default_lanes();
-  journal_ = storage::Journal::open(open_data_dir(config_.data_dir + "/journal"), options);
+  journal_ = storage::Journal::open(open_data_dir(config::journal_directory(config_)), options);
   if (journal_->lanes() != options.lanes) {
     spdlog::warn(
         "the journal was begun with {} lanes and keeps them until it is drained; {} were asked for",
