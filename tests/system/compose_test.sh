@@ -115,9 +115,10 @@ for qos in 1 2; do
 done
 
 say "docker kill while two devices publish"
+# Debian's own Python: python3-paho-mqtt belongs to it.
 publishers=()
 for qos in 1 2; do
-  python3 tests/system/compose/publish.py "$ROWGATE_MQTT_PORT" "kill-$qos" "$qos" 0 "$messages" &
+  /usr/bin/python3 tests/system/compose/publish.py "$ROWGATE_MQTT_PORT" "kill-$qos" "$qos" 0 "$messages" &
   publishers+=($!)
 done
 has_rows() { [[ $(in_psql "SELECT count(*) > 500 FROM telemetry WHERE topic = 'compose/kill-2'") == t ]]; }
