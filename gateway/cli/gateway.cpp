@@ -56,7 +56,8 @@ Gateway::Gateway(const config::Config& config)
   open_journal();
   identity_ = gateway_identity(config_, *data_dir_);
   ledger_ = std::make_unique<broker::Ledger>(256, journal_->lanes());
-  broker_.reset(new broker::Broker{*journal_, catalog_, *ledger_, listener_, broker_options(config_)});
+  broker_.reset(
+      new broker::Broker{*journal_, catalog_, *ledger_, listener_, broker_options(config_)});
   open_lanes();
   check_tables();
 }
