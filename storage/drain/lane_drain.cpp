@@ -149,7 +149,7 @@ SinkResult<void> LaneDrain::State::resume(Position found) {
   if (!opened_before) {
     counted_to = found;
     const Position from = std::max(found, journal.first());
-    add(counters.recovered, journal.count(identity.lane, from));
+    counters.recovered.store(journal.count(identity.lane, from), std::memory_order_relaxed);
   }
   in_doubt_to.reset();
   opened_before = true;
@@ -410,6 +410,11 @@ SinkResult<void> LaneDrain::open() {
     } else if (opened.error().outcome == CommitOutcome::retry) {
       state.lost_at = state.clock.ticks();  // the caller says it; run() says when it is back
       ++state.tries;
+      // Where the checkpoint is, only the sink knows: until then all that is kept counts as
+      // waiting.
+      state.counters.recovered.store(
+          state.journal.count(state.identity.lane, state.journal.first()),
+          std::memory_order_relaxed);
     }
     return opened;
   } catch (const std::exception& e) {

@@ -35,8 +35,10 @@ struct LaneCounters {
   std::atomic<std::uint64_t> stored{0};
   std::atomic<std::uint64_t> dead_letter{0};
   std::atomic<std::uint64_t> unmapped{0};
-  std::atomic<std::uint64_t> recovered{0};  // were in the journal, not drained, at start-up
-  std::atomic<std::uint64_t> rows{0};       // rows committed to mapped tables
+  // Were in the journal, not drained, at start-up; all it holds until the sink tells the
+  // checkpoint.
+  std::atomic<std::uint64_t> recovered{0};
+  std::atomic<std::uint64_t> rows{0};  // rows committed to mapped tables
   std::atomic<std::uint64_t> commits{0};
   std::atomic<std::uint64_t> retries{0};
   std::atomic<std::uint64_t> checkpoint{0};  // Position

@@ -80,6 +80,26 @@ TEST_F(DrainTest, WhatWasRecoveredIsCountedAndDrained) {
   EXPECT_EQ(stored(), numbers(0, 30));
 }
 
+TEST_F(DrainTest, WhatWasRecoveredIsCountedWhileTheDatabaseIsAwayAndCorrectedAfterwards) {
+  auto running = drain();
+  running->start();
+  publish_readings(0, 10);
+  ASSERT_TRUE(eventually([&] { return running->done() == 10; }));
+  running->stop();
+  publish_readings(10, 30);
+  journal->stop();
+  open_journal();
+  std::atomic<bool> down{true};
+  database.fail = [&](std::string_view) { return down ? std::optional(away()) : std::nullopt; };
+  running = drain();
+  ASSERT_FALSE(running->open());
+  EXPECT_EQ(running->counters.recovered, 30U);  // not less than the 20 that wait
+  down = false;
+  running->start();
+  EXPECT_TRUE(eventually([&] { return running->done() == 20; }));
+  EXPECT_EQ(running->counters.recovered, 20U);
+}
+
 TEST_F(DrainTest, ARestartGoesOnAtTheCheckpoint) {
   auto running = drain();
   running->start();
