@@ -153,7 +153,7 @@ class CliTests:
 
     def test_journal_info_verify_and_dump(self):
         node = self.served(30, qos=2)
-        node.terminate()
+        node.kill()  # an orderly stop begins the drained journal anew
         where = ("--data-dir", node.data_dir)
         info = json.loads(self.run_verb("journal", "info", *where, "--format", "json"))
         text = json.dumps(info)
@@ -174,7 +174,7 @@ class CliTests:
 
     def test_journal_verify_finds_a_flipped_bit_and_says_where(self):
         node = self.served(200)
-        node.terminate()
+        node.kill()
         segment = max((node.data_dir.rglob("*.seg")), key=lambda path: path.stat().st_size)
         raw = bytearray(segment.read_bytes())
         at = raw.index(b'{"temp": 20}')

@@ -125,32 +125,29 @@ class ErrorsTest(harness.SqliteCase):
         self.assertEqual(lost, [])
         self.assertGreater(len(publisher.promised), 100)
 
-    def test_a_journal_file_that_may_not_grow_ends_the_gateway_and_loses_nothing(self):
-        """RLIMIT_FSIZE: the next segment cannot be written whole."""
+    def test_a_journal_file_that_may_not_grow_is_told_at_the_start(self):
         gateway = self.gateway(self.database)
-        gateway.start()
-        self.assertEqual(gateway.terminate(), 0)
         gateway.wrapper = ["prlimit", f"--fsize={harness.MIB // 2}", "--"]
-        gateway.launch()
+        self.refused(gateway, 1, gateway.data_dir, "File too large")
+
+    def test_a_sqlite_file_that_may_not_grow_stops_no_acknowledgement_and_loses_nothing(self):
+        """RLIMIT_FSIZE leaves room for the journal's segments, not for the database."""
+        gateway = self.gateway(self.database, config={"drain.backoff_max": "200 ms"})
+        gateway.wrapper = ["prlimit", f"--fsize={harness.MIB * 5 // 4}", "--"]
+        gateway.start()
         publisher = mqtt.Publisher("filler", gateway.mqtt_port,
                                    lambda seq: (f"fill/{seq}", b"%d " % seq + b"x" * 4000, 1))
-
-        def gave_up():
-            try:
-                publisher.publish(4000, timeout=20)
-            except mqtt.ConnectionLost:
-                publisher.disconnect()
-            return not gateway.running
-        harness.wait_until(gave_up, "the gateway gives up", 60)
-        self.assertEqual(gateway.wait_exit(), 1)
-        self.assertRegex(gateway.log(), r"(?i)file too large|no space|cannot write")
+        publisher.publish(1500)  # 6 MB
+        self.assertEqual(len(publisher.promised), 1500)
+        harness.wait_until(lambda: "away" in gateway.http("/readyz")[1], "the trouble is told", 10)
+        self.assertRegex(gateway.log(), "(?i)disk|full|I/O|too large")
+        self.assertGreater(self.assert_balanced(gateway).pending, 0)
+        gateway.kill()
         gateway.wrapper = []
         gateway.start()
-        publisher.connect()
-        publisher.finish()
         gateway.wait_drained()
-        topics = {row[0] for row in self.database.rows("SELECT topic FROM telemetry")}
-        self.assertEqual([n for n in publisher.promised if f"fill/{n}" not in topics], [])
+        rows = [row[0] for row in self.database.rows("SELECT topic FROM telemetry")]
+        self.assertEqual(sorted(rows), sorted(f"fill/{n}" for n in range(1500)))
 
     @unittest.skipUnless(os.geteuid() == 0, "mounting a small file system needs root")
     def test_a_full_disk_ends_the_gateway_with_a_clear_message_and_loses_nothing(self):
