@@ -1,4 +1,6 @@
 // The gateway's own tables, and the batches of one lane.
+#include <algorithm>
+
 #include "schema/base/utf8.hpp"
 #include "schema/mapper.hpp"
 #include "schema/payload_text.hpp"
@@ -18,6 +20,13 @@ void fill_shared(std::span<Value> row, Arena& arena, const Message& message) {
   row[retain] = Value::of_bool(message.retain);
   row[payload] = Value::of_bytes(Type::text, text.text);
   row[encoding] = Value::of_bytes(Type::text, text.hex ? "hex" : "text");
+}
+
+/// PostgreSQL's text cannot hold U+0000, and a dead letter that is refused has nowhere to go.
+Value reason_of(std::string_view reason, Arena& arena) {
+  char* const text = arena.allocate(reason.size());
+  std::replace_copy(reason.begin(), reason.end(), text, '\0', '?');
+  return Value::of_bytes(Type::text, {text, reason.size()});
 }
 
 Value properties_of(const Message& message) {
@@ -68,7 +77,7 @@ void add_dead_letter(RowBatch& dead_letters, const Message& message, std::uint32
   Arena& arena = dead_letters.arena();
   fill_shared(row, arena, message);
   row[encoding + 1] = Value::of_bytes(Type::text, arena.copy(mapping));
-  row[encoding + 2] = Value::of_bytes(Type::text, arena.copy(reason));
+  row[encoding + 2] = reason_of(reason, arena);
   row[encoding + 3] = properties_of(message);
   row[encoding + 4] = Value::of_bigint(static_cast<std::int64_t>(message.position));
 }

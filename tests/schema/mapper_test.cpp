@@ -70,6 +70,19 @@ n    = { from = "/n", type = "bigint" }
 text = { from = "/text", type = "text" }
 )";
 
+TEST(Mapper, a_dead_letters_reason_holds_no_nul) {
+  Fixture f(catalog_of(R"(
+[[mapping]]
+name = "auto"
+topic = "t"
+table = "t"
+columns = "auto"
+)"));
+  f.map("t", R"({"a\u0000b": 1})");
+  ASSERT_EQ(f.out.dead_letters().rows(), 1U);
+  EXPECT_EQ(f.reason().find("field 'a?b'"), 0U) << "PostgreSQL would refuse a NUL";
+}
+
 TEST(Mapper, records_the_source_of_each_row) {
   Fixture f(catalog_of(climate));
   f.map("site/a/climate", R"({"ts":1})", 7);
