@@ -75,6 +75,12 @@ SinkResult<Position> PostgresLane::start_session(Position start) {
 }
 
 SinkResult<Position> PostgresLane::read_checkpoint(Position start) {
+  if (identity_.lanes > 0) {
+    const auto forgotten = ingest_->run(fmt::format(
+        "DELETE FROM rowgate_checkpoint WHERE gateway = {} AND journal_id = {} AND lane >= {}",
+        quote_literal(identity_.gateway), quote_literal(identity_.journal_id), identity_.lanes));
+    if (!forgotten) return forgotten.error();
+  }
   const auto row = ingest_->run(fmt::format(
       "INSERT INTO rowgate_checkpoint (gateway, lane, journal_id, position) VALUES ({0}, {1}, {2}, "
       "{3}) ON CONFLICT (gateway, lane) DO NOTHING; SELECT position || ' ' || journal_id FROM "
@@ -210,13 +216,19 @@ SinkResult<void> PostgresLane::commit(Position from, Position to) {
   const auto done = ingest_->run(sql);
   if (!done) {
     SinkError error = done.error();
-    if (!ingest_->alive()) {
+    // Only a refused row is sure not to be committed. Anything else may have come after COMMIT.
+    if (!ingest_->alive() || error.outcome != CommitOutcome::row_rejected) {
       error.outcome = CommitOutcome::in_doubt;
       return error;
     }
-    const bool fenced = ingest_->sqlstate() == "22012";
+    const bool division_by_zero = ingest_->sqlstate() == "22012";
     rollback();
-    if (!fenced) return error;
+    if (!division_by_zero) return error;
+    // Ours, or that of a trigger which COMMIT runs.
+    const auto found = ingest_->run(
+        fmt::format("SELECT position FROM rowgate_checkpoint WHERE {}", checkpoint_row()));
+    if (!found) return SinkError{CommitOutcome::retry, found.error().message};
+    if (*found == std::to_string(from.value)) return error;
     return SinkError{CommitOutcome::fenced,
                      fmt::format("the checkpoint of gateway '{}', lane {}, is no longer at {}: "
                                  "another gateway drains under the same name; give one of them "

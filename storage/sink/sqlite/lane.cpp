@@ -69,7 +69,8 @@ SinkResult<Position> SqliteLane::open(const DrainIdentity& identity, Position st
   if (checkpoint) {
     opened_once_ = true;
     committed_ = *checkpoint;
-    flushed_ = synchronous_ == Synchronous::full ? committed_ : Position{};
+    flushed_ = {};
+    wal_synced_ = false;
     return checkpoint;
   }
   SinkError error = checkpoint.error();
@@ -109,6 +110,17 @@ SinkResult<void> SqliteLane::configure() {
 }
 
 SinkResult<Position> SqliteLane::read_checkpoint(Position start) {
+  if (identity_.lanes > 0) {
+    auto forget = Statement::prepare(
+        *connection_,
+        "DELETE FROM rowgate_checkpoint WHERE gateway = ?1 AND journal_id = ?2 AND lane >= ?3");
+    if (!forget) return forget.error();
+    forget->bind_text(1, identity_.gateway);
+    forget->bind_text(2, identity_.journal_id);
+    forget->bind(3, std::int64_t{identity_.lanes});
+    if (const int code = forget->execute(); code != SQLITE_DONE)
+      return connection_->error(code, "write rowgate_checkpoint");
+  }
   auto create = Statement::prepare(
       *connection_,
       "INSERT INTO rowgate_checkpoint (gateway, lane, journal_id, position, updated_at) VALUES "
@@ -241,7 +253,7 @@ SinkResult<void> SqliteLane::commit(Position from, Position to) {
     return error;
   }
   committed_ = to;
-  if (synchronous_ == Synchronous::full) flushed_ = to;
+  if (synchronous_ == Synchronous::full && wal_synced_) flushed_ = to;
   return {};
 }
 
@@ -259,7 +271,10 @@ SinkResult<Position> SqliteLane::flushed() {
   if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
     return connection_->error(code, "checkpoint the WAL");
   // Everything reached the database file, and SQLite has synced it. A reader may hold some back.
-  if (code == SQLITE_OK && in_wal == moved) flushed_ = committed_;
+  if (code == SQLITE_OK && in_wal == moved) {
+    flushed_ = committed_;
+    wal_synced_ = true;
+  }
   return flushed_;
 }
 

@@ -57,6 +57,9 @@ class SqliteLane final : public SinkLane {
   std::vector<char> text_;  // reused: a row's timestamps and UUIDs as text, one slot a column
   Position committed_;
   Position flushed_;
+  // What open() finds in the WAL may be a commit that was killed before its sync, or whose sync
+  // failed: readable, but not on disk. Until a WAL checkpoint, later syncs prove nothing about it.
+  bool wal_synced_ = false;
 };
 
 }  // namespace rowgate::storage::sqlite

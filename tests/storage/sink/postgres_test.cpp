@@ -183,6 +183,44 @@ TEST_F(PostgresSink, ACommitUnderWayIsDecidedBeforeTheCheckpointIsRead) {
   EXPECT_EQ(**seen, Position{77});
 }
 
+TEST_F(PostgresSink, AnErrorBehindTheCommitLeavesItInDoubt) {
+  // The commit's string of statements goes on with a look at the WAL, which fails here.
+  sql("CREATE TABLE broken(); CREATE FUNCTION public.pg_current_wal_insert_lsn() RETURNS pg_lsn "
+      "LANGUAGE plpgsql AS $$ BEGIN IF EXISTS (SELECT FROM broken) THEN RAISE EXCEPTION "
+      "'cancelled' USING ERRCODE = '57014'; END IF; RETURN pg_catalog.pg_current_wal_insert_lsn(); "
+      "END $$");
+  const std::string alter = "ALTER DATABASE " + test::database_of(url_) + " SET ";
+  sql(alter + "search_path = public, pg_catalog; " + alter + "synchronous_commit = off");
+  open();
+  const RowBatch batch = one_row(1, "a");
+  ASSERT_TRUE(lane_->ensure(batch.table()));
+  sql("INSERT INTO broken DEFAULT VALUES");
+  ASSERT_TRUE(lane_->begin());
+  ASSERT_TRUE(lane_->insert({&batch, 0, 1}, false));
+  const auto done = lane_->commit(Position{0}, Position{77});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().outcome, CommitOutcome::in_doubt);
+  sql("DELETE FROM broken");
+  const auto found = lane_->open({"gw", "j", Lane{0}}, Position{0});
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(*found, Position{77});
+}
+
+TEST_F(PostgresSink, ATriggerThatDividesByZeroAtCommitIsNoOtherGateway) {
+  sql("CREATE TABLE readings (id bigint, name text); CREATE FUNCTION boom() RETURNS trigger "
+      "LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / 0; RETURN NULL; END $$; CREATE CONSTRAINT TRIGGER "
+      "boom AFTER INSERT ON readings DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION "
+      "boom()");
+  open();
+  const RowBatch batch = one_row(1, "a");
+  ASSERT_TRUE(lane_->ensure(batch.table()));
+  ASSERT_TRUE(lane_->begin());
+  ASSERT_TRUE(lane_->insert({&batch, 0, 1}, false));
+  const auto done = lane_->commit(Position{0}, Position{77});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().outcome, CommitOutcome::row_rejected) << done.error().message;
+}
+
 TEST(PostgresUrl, IsShownWithoutPasswordAndParameters) {
   EXPECT_EQ(postgres::without_secrets("postgresql://u:pw@h:5432/db?password=x"),
             "postgresql://u@h:5432/db");

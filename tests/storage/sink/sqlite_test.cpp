@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 
 #include <cstdlib>
@@ -128,6 +129,27 @@ TEST_F(SqliteSink, AnOpenReaderDoesNotBlockTheWriter) {
   EXPECT_TRUE(store(*lane, {10}, {20}, 10, 10));
   std::fputs("COMMIT;\n.quit\n", reader);
   ::pclose(reader);
+}
+
+TEST_F(SqliteSink, WhatOpenFindsIsFlushedOnlyByAWalCheckpoint) {
+  const auto sink = sqlite::make_sink(file_, Synchronous::full);
+  const auto killed = sink->lane({});
+  ASSERT_TRUE(killed->open(identity_, {}));
+  ASSERT_TRUE(store(*killed, {0}, {10}, 10, 10));
+  sqlite3* reader = nullptr;  // of this moment: holds WAL checkpoints back
+  ASSERT_EQ(sqlite3_open(file_.c_str(), &reader), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(reader, "BEGIN; SELECT * FROM t", nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_TRUE(store(*killed, {10}, {20}, 10, 10));  // may have ended before its sync
+
+  const auto lane = sink->lane({});
+  ASSERT_EQ(*lane->open(identity_, {}), Position{20});
+  EXPECT_LT(*lane->flushed(), Position{20});
+  ASSERT_TRUE(store(*lane, {20}, {30}, 10, 10));
+  EXPECT_LT(*lane->flushed(), Position{20});
+  sqlite3_close(reader);
+  EXPECT_EQ(*lane->flushed(), Position{30});
+  ASSERT_TRUE(store(*lane, {30}, {40}, 10, 10));
+  EXPECT_EQ(*lane->flushed(), Position{40});
 }
 
 TEST_F(SqliteSink, AKeyOfOneIntegerRefusesNullInsteadOfInventingAValue) {
