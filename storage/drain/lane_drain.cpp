@@ -45,7 +45,9 @@ struct LaneDrain::State {
         warn(std::move(w)),
         batch(j, c, identity.lane, {o.max_rows, o.max_bytes, o.max_age, o.store_unmapped}),
         backoff(o.backoff_first, o.backoff_max,
-                static_cast<std::uint64_t>(c.now().micros) * 2654435761U + identity.lane.value) {}
+                static_cast<std::uint64_t>(c.now().micros) * 2654435761U + identity.lane.value) {
+    identity.lanes = journal.lanes();
+  }
 
   // Connecting.
   SinkResult<void> connect();
@@ -166,6 +168,8 @@ void LaneDrain::State::lost(const std::string& message) {
   connected = false;
   ++tries;
   counters.connected.store(false, std::memory_order_relaxed);
+  // It may come back with less than it had, and needs what the journal still holds then.
+  counters.flushed.store(0, std::memory_order_relaxed);
   if (lost_at) return;
   lost_at = clock.ticks();
   warn(fmt::format("lane {}: {}; trying again, messages are kept in the journal meanwhile",

@@ -42,7 +42,7 @@ struct LaneCounters {
   std::atomic<std::uint64_t> commits{0};
   std::atomic<std::uint64_t> retries{0};
   std::atomic<std::uint64_t> checkpoint{0};  // Position
-  std::atomic<std::uint64_t> flushed{0};     // Position: safe to trim below
+  std::atomic<std::uint64_t> flushed{0};     // Position: safe to trim below; 0 while away
   std::atomic<bool> connected{false};        // the sink took the last thing asked of it
 };
 

@@ -44,6 +44,7 @@ struct DrainIdentity {
   std::string gateway;     // this gateway's identity
   std::string journal_id;  // of the journal the position belongs to
   Lane lane;
+  std::uint16_t lanes = 0;  // of that journal; 0: not known
 };
 
 /// Rows [first, first + count) of one batch.
@@ -58,6 +59,8 @@ class SinkLane {
   virtual ~SinkLane() = default;
   /// Connects (again), creates the gateway's own tables where missing, and reads the checkpoint,
   /// inserting it at `start` where there is none. fenced: it belongs to another journal.
+  /// Checkpoints of lanes that the journal no longer has are forgotten: it was drained when it gave
+  /// them up, and if it has them again they begin at `start`.
   virtual SinkResult<Position> open(const DrainIdentity& identity, Position start) = 0;
   /// Makes the table fit: creates it, adds columns; never drops or retypes. row_rejected: the
   /// existing table cannot take the mapping's rows (message names column, has and needs).

@@ -40,6 +40,7 @@ class MemoryLane final : public storage::SinkLane {
     open_ = in_transaction_ = false;
     if (auto error = scripted("open")) return *error;
     identity_ = identity;
+    if (identity.lanes > 0) db_.forget_lanes_from(identity.lanes);
     const auto [at, made] =
         db_.starts_.try_emplace(identity.lane, MemoryDatabase::Start{identity.journal_id, start});
     if (at->second.journal_id != identity.journal_id)
@@ -152,6 +153,13 @@ Position MemoryDatabase::position_of(storage::Lane lane) const {
   for (auto commit = commits_.rbegin(); commit != commits_.rend(); ++commit)
     if (commit->lane == lane) return commit->to;
   return starts_.at(lane).position;
+}
+
+void MemoryDatabase::forget_lanes_from(std::uint16_t lanes) {
+  std::erase_if(starts_, [&](const auto& start) { return start.first.value >= lanes; });
+  // Their rows stay.
+  for (Commit& commit : commits_)
+    if (commit.lane.value >= lanes) commit.lane = storage::Lane{UINT16_MAX};
 }
 
 std::size_t MemoryDatabase::forget(std::size_t n) {

@@ -62,6 +62,7 @@ class MemoryDatabase {
     storage::Position position;
   };
   storage::Position position_of(storage::Lane lane) const;
+  void forget_lanes_from(std::uint16_t lanes);
 
   mutable std::mutex mutex_;
   std::vector<Commit> commits_;

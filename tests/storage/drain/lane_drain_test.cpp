@@ -340,6 +340,52 @@ TEST_F(DrainTest, AnIdleLanesCheckpointFollowsTheJournal) {
   EXPECT_THAT(database.rows(), IsEmpty());
 }
 
+TEST_F(DrainTest, NothingCountsAsFlushedWhileTheDatabaseIsAway) {
+  std::atomic<bool> away{false};
+  database.fail = [&](std::string_view) -> std::optional<SinkError> {
+    if (!away) return std::nullopt;
+    return SinkError{CommitOutcome::retry, "the database is away"};
+  };
+  const auto running = drain();
+  running->start();
+  publish_readings(0, 10);
+  ASSERT_TRUE(eventually([&] { return running->counters.flushed == journal->durable().value; }));
+  away = true;
+  publish_readings(10, 20);
+  ASSERT_TRUE(eventually([&] { return running->counters.retries > 1; }));
+  EXPECT_EQ(running->counters.flushed, 0U) << "it may come back with less than it had";
+  away = false;
+  EXPECT_TRUE(eventually([&] { return running->counters.flushed == journal->durable().value; }));
+}
+
+TEST_F(DrainTest, LanesMayGoAndComeBack) {
+  int n = 0;
+  for (const std::uint16_t lanes : std::initializer_list<std::uint16_t>{4, 2, 4}) {
+    open_journal(lanes);
+    ASSERT_EQ(journal->lanes(), lanes);
+    std::vector<std::unique_ptr<RunningDrain>> drains;
+    for (std::uint16_t lane = 0; lane < lanes; ++lane) {
+      drains.push_back(std::make_unique<RunningDrain>(
+          *journal, database.lane(), test::catalog_of(test::readings_mapping), Lane{lane}));
+      const auto opened = drains.back()->open();
+      ASSERT_TRUE(opened) << opened.error().message;
+      drains.back()->start();
+      publish("d/a", fmt::format(R"({{"n": {}}})", n++), client_of(Lane{lane}));
+    }
+    ASSERT_TRUE(eventually([&] { return journal->durable() == journal->appended(); }));
+    Position flushed{UINT64_MAX};
+    for (const auto& running : drains) {
+      EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
+      flushed = std::min(flushed, Position{running->counters.flushed});
+    }
+    journal->trim(flushed);
+    journal->stop();
+  }
+  auto values = stored();
+  std::sort(values.begin(), values.end());
+  EXPECT_EQ(values, numbers(0, n));
+}
+
 TEST_F(DrainTest, TwoLanesShareTheWork) {
   open_journal(2);
   RunningDrain first(*journal, database.lane(), test::catalog_of(test::readings_mapping), Lane{0});

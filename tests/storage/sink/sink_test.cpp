@@ -176,6 +176,17 @@ TEST_P(SinkContract, LanesHaveCheckpointsOfTheirOwn) {
   EXPECT_EQ(position(second->open({"gw", "journal-a", Lane{1}}, Position{7})), Position{7});
 }
 
+TEST_P(SinkContract, LanesThatTheJournalNoLongerHasAreForgotten) {
+  open();
+  const auto second = sink_->lane(Lane{1});
+  const auto other = sink_->lane(Lane{1});
+  EXPECT_EQ(position(second->open({"gw", "journal-a", Lane{1}}, Position{7})), Position{7});
+  EXPECT_EQ(position(other->open({"other", "journal-b", Lane{1}}, Position{8})), Position{8});
+  EXPECT_EQ(position(lane_->open({"gw", "journal-a", Lane{0}, 1}, Position{0})), Position{100});
+  EXPECT_EQ(position(second->open({"gw", "journal-a", Lane{1}, 2}, Position{500})), Position{500});
+  EXPECT_EQ(position(other->open({"other", "journal-b", Lane{1}}, Position{0})), Position{8});
+}
+
 TEST_P(SinkContract, EveryTypeComesBackAsItWasStored) {
   open();
   const Table table{"kinds",
