@@ -21,7 +21,7 @@ TEXT
 }
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-quick=0 save=0 keep=0 ceiling=1 mosquitto=0
+quick=0 save=0 keep=0 ceiling=1 mosquitto=0 built=0
 messages='' clients=20 window=500 binary='' base=/var/tmp
 patterns=()
 while [ $# -gt 0 ]; do
@@ -158,7 +158,13 @@ conditions() {
   local type load
   type=$(sed -n 's/^CMAKE_BUILD_TYPE:.*=//p' "$binary/CMakeCache.txt" 2>/dev/null)
   load=$(cut -d' ' -f1 /proc/loadavg)
-  echo "date        $(date -u '+%Y-%m-%d %H:%M UTC')   commit $(git -C "$root" describe --always --dirty 2>/dev/null)"
+  echo "date        $(date -u '+%Y-%m-%d %H:%M UTC')"
+  # Programs from --binary may be older than the checkout, so only our own build has its commit.
+  if [ $built = 1 ]; then
+    echo "commit      $(git -C "$root" describe --always --dirty 2>/dev/null)"
+  else
+    echo "commit      unknown: --binary, programs of $(date -u -r "$binary/rowgate" '+%Y-%m-%d %H:%M UTC')"
+  fi
   echo "CPU         $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $(nproc) cores"
   echo "kernel      $(uname -sr)"
   echo "disk        $(df --output=fstype,source "$work" | tail -1), fsync on"
@@ -374,6 +380,7 @@ if [ -z "$binary" ]; then
   (cd "$root" && cmake --preset bench >"$work/build.log" 2>&1 &&
     cmake --build --preset bench --target rowgate rowgate_load rowgate_ceiling >>"$work/build.log" 2>&1) ||
     { tail -30 "$work/build.log" >&2; fail "the build failed"; }
+  built=1
 fi
 [ -x "$binary/rowgate" ] || fail "$binary/rowgate is missing: build it, or leave --binary out"
 start_postgres
