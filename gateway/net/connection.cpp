@@ -103,6 +103,7 @@ void Connection::go_on() {
 
 void Connection::handle(std::string_view bytes) {
   using Next = broker::Session::Next;
+  const storage::Position durable = thread_.broker().journal.durable();
   const auto received = session_.receive(bytes, thread_.now(), out_, thread_.acks());
   keep(bytes.substr(received.consumed));
   wanted_ = received.wanted;
@@ -118,7 +119,7 @@ void Connection::handle(std::string_view bytes) {
       return;
     case Next::stall:
       state_ = State::stalled;
-      return thread_.stalled(self_);
+      return thread_.stalled(self_, durable);
     case Next::take_over:
       state_ = State::waiting;
       return thread_.broker().peers.take_over(session_.displaced(), self_);

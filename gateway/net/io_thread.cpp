@@ -117,12 +117,12 @@ void IoThread::tick() {
 
 // The journal's commit thread reads waiting_ after it has published durable(); this thread writes
 // waiting_ before it reads durable(). So one of the two sees the other, and no wake-up is lost.
+// Where the journal is full, no commit comes: whoever trims it calls journal_moved().
 void IoThread::settle() {
   if (acks_.empty() && stalled_.empty()) return;
   if (waiting_.exchange(true)) return;
-  const storage::Journal& journal = broker_.journal;
-  const bool room = !stalled_.empty() && journal.appended() == journal.durable();
-  if (room || acks_.due(journal.durable())) journal_moved();
+  const storage::Position durable = broker_.journal.durable();
+  if (stalled_since_ < durable || acks_.due(durable)) journal_moved();
 }
 
 void IoThread::journal_moved() {
@@ -162,6 +162,7 @@ void IoThread::flush_marked() {
 
 void IoThread::retry_stalled() {
   std::swap(retrying_, stalled_);
+  stalled_since_ = never;
   for (const ConnectionRef ref : retrying_) {
     if (Connection* connection = find(ref)) connection->go_on();
   }

@@ -1,7 +1,7 @@
 #pragma once
 // One I/O thread: an io_context, its listening socket, its connections, and the acknowledgements it
 // owes. Everything here runs on that thread, except where it says "any thread".
-#include <array>
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -54,13 +54,18 @@ class IoThread {
   /// Null when that connection is gone.
   Connection* find(broker::ConnectionRef ref) noexcept { return find(ref.slot, ref.generation); }
   void remove(broker::ConnectionRef ref);
-  /// The connection wants go_on() when the journal has moved.
-  void stalled(broker::ConnectionRef ref) { stalled_.push_back(ref); }
+  /// The connection wants go_on() when the journal has moved beyond `seen`: what was durable before
+  /// it found no room.
+  void stalled(broker::ConnectionRef ref, storage::Position seen) {
+    stalled_.push_back(ref);
+    stalled_since_ = std::min(stalled_since_, seen);
+  }
   /// Ends each handler: asks to be woken for what is still owed.
   void settle();
 
  private:
   static constexpr std::size_t buffer_size = 256U << 10;
+  static constexpr storage::Position never{UINT64_MAX};
 
   struct Slot {
     std::unique_ptr<Connection> connection;
@@ -95,6 +100,7 @@ class IoThread {
   std::vector<std::uint32_t> free_slots_;
   broker::AckQueue acks_;
   std::vector<broker::ConnectionRef> stalled_;
+  storage::Position stalled_since_ = never;  // the least `seen` of those
   std::vector<broker::ConnectionRef> retrying_;
   std::vector<broker::ConnectionRef> marked_;  // have answers to flush
   Mailbox mailbox_;

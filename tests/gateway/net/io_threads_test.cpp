@@ -48,14 +48,17 @@ class Peer {
 
 class IoThreadsTest : public ::testing::Test {
  protected:
-  IoThreadsTest()
+  static storage::JournalOptions roomy() {
+    storage::JournalOptions options;
+    options.segment_bytes = 4U << 20;
+    options.batch_bytes = 1U << 20;
+    return options;
+  }
+  explicit IoThreadsTest(const storage::JournalOptions& options = roomy())
       : directory_(std::filesystem::temp_directory_path() /
                    ("rowgate-net-" + std::to_string(::getpid()) + "-" +
                     ::testing::UnitTest::GetInstance()->current_test_info()->name())) {
     std::filesystem::remove_all(directory_);
-    storage::JournalOptions options;
-    options.segment_bytes = 4U << 20;
-    options.batch_bytes = 1U << 20;
     journal_ = storage::Journal::open(std::move(*os::open_directory(directory_)), options);
     broker_.reset(new broker::Broker{*journal_, catalog_, ledger_, listener_, {}});
     listener_.open(*broker_, 3, {});
@@ -185,6 +188,56 @@ TEST_F(IoThreadsTest, AcknowledgesWhatItHasReadBeforeItStops) {
   EXPECT_EQ(peer.read(3), "\xE0\x01\x8B"s);
   peer.close();
   stopper.join();
+}
+
+class FullJournalTest : public IoThreadsTest {
+ protected:
+  static storage::JournalOptions small() {
+    storage::JournalOptions options;
+    options.max_bytes = 256U << 10;
+    options.segment_bytes = 64U << 10;
+    options.batch_bytes = 16U << 10;
+    return options;
+  }
+  FullJournalTest() : IoThreadsTest(small()) {}
+};
+
+TEST_F(FullJournalTest, APublisherWaitsInPeaceUntilThereIsRoom) {
+  const std::string large(1000, 'x');
+  storage::PublishRecord filler;
+  filler.client_id = "filler";
+  filler.payload = large;
+  filler.qos = 1;
+  const auto full = [&] {
+    const auto appended = journal_->append(filler);
+    return !appended && appended.error() == storage::AppendError::full;
+  };
+  while (!full() || journal_->durable() < journal_->appended()) std::this_thread::yield();
+
+  Peer publisher = connected("sensor");
+  Peer other = connected("other");
+  std::string sent, expected;
+  for (std::uint16_t id = 1; id <= 10; ++id) {
+    sent += publish(Version::v311, "a", large, QoS::at_least_once, id);
+    expected += ack(PacketType::puback, id);
+  }
+  publisher.send(sent);
+  const auto& stalls = broker_->counters.stalls;
+  while (stalls.load() == 0) std::this_thread::yield();
+  for (int i = 0; i < 500; ++i) {
+    other.send("\xC0\0"s);
+    ASSERT_EQ(other.read(2), "\xD0\0"s);
+  }
+  EXPECT_LE(stalls.load(), 3U) << "it asks again and again";
+
+  std::jthread drain([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      journal_->trim(journal_->durable());
+      listener_.journal_moved();
+      std::this_thread::yield();
+    }
+  });
+  EXPECT_EQ(publisher.read(expected.size()), expected);
 }
 
 TEST_F(IoThreadsTest, RefusesAPortThatIsInUse) {
