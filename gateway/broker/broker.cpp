@@ -2,11 +2,12 @@
 
 namespace rowgate::broker {
 
-bool Broker::end_session(Subscriber& subscriber) {
+std::optional<storage::Position> Broker::end_session(Subscriber& subscriber) {
   for (const std::string& filter : subscriber.filters) subscriptions.remove(filter, subscriber);
   subscriber.filters.clear();
-  if (!journal.has_open(subscriber.client_id)) return true;
-  return journal.forget(subscriber.client_id).has_value();
+  const auto forgotten = journal.forget(subscriber.client_id);
+  if (!forgotten) return std::nullopt;
+  return forgotten->end;
 }
 
 }  // namespace rowgate::broker

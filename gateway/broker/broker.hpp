@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "gateway/broker/ledger.hpp"
 #include "gateway/broker/live_catalog.hpp"
@@ -20,8 +21,8 @@ struct BrokerOptions {
   std::uint16_t topic_alias_maximum = 64;
   std::chrono::seconds connect_timeout{10};
   std::chrono::seconds max_session_expiry{7 * 24 * 3600};
-  std::size_t max_queued = 1000;   // live copies waiting behind a subscriber's Receive Maximum
-  std::size_t max_filters = 1000;  // subscriptions of one session
+  std::size_t max_queued_bytes = 8U << 20;  // live copies behind a subscriber's Receive Maximum
+  std::size_t max_filters = 1000;           // subscriptions of one session
   std::size_t max_filter_levels = 128;
   bool reject_unmapped = false;
 };
@@ -61,10 +62,11 @@ struct Broker {
   Subscriptions subscriptions{};
   BrokerCounters counters{};
 
-  /// A session ends: its subscriptions and open packet ids are void [MQTT-3.1.2-4]. False: the
-  /// journal has no room to say so at the moment; ask again. Precondition: the caller has claimed
-  /// the session, or holds the registry.
-  bool end_session(Subscriber& subscriber);
+  /// A session ends: its subscriptions and open packet ids are void [MQTT-3.1.2-4]. The answer is
+  /// the position whose durability makes that final; nullopt: the journal has no room to say so at
+  /// the moment, ask again. Precondition: the caller has claimed the session, or holds the
+  /// registry.
+  std::optional<storage::Position> end_session(Subscriber& subscriber);
 };
 
 }  // namespace rowgate::broker

@@ -3,14 +3,26 @@
 #include "gateway/mqtt/properties.hpp"
 
 namespace rowgate::broker {
-bool Outgoing::send(Delivery&& delivery, Time now, std::string& out) {
+namespace {
+
+/// What a queued copy takes, as if no other subscriber shared the message.
+std::size_t cost(const Delivery& delivery) noexcept {
+  const LiveMessage& m = *delivery.message;
+  return sizeof(Delivery) + sizeof m + m.topic.size() + m.payload.size() + m.properties.size();
+}
+
+}  // namespace
+
+Outgoing::Sent Outgoing::send(Delivery&& delivery, Time now, std::string& out) {
   if (delivery.qos != mqtt::QoS::at_most_once &&
       (in_flight_.size() >= limits_.receive_maximum || !queued_.empty())) {
-    if (queued_.size() >= limits_.max_queued) return false;
+    const std::size_t bytes = cost(delivery);
+    if (queued_bytes_ + bytes > limits_.max_queued_bytes) return Sent::overrun;
+    queued_bytes_ += bytes;
     queued_.push_back(std::move(delivery));
-    return true;
+    return Sent::yes;
   }
-  return encode(delivery, now, out);
+  return encode(delivery, now, out) ? Sent::yes : Sent::dropped;
 }
 
 bool Outgoing::encode(const Delivery& delivery, Time now, std::string& out) {
@@ -82,6 +94,7 @@ bool Outgoing::acknowledged(mqtt::PacketType type, const mqtt::Ack& ack, Time no
 void Outgoing::send_queued(Time now, std::string& out) {
   while (!queued_.empty() && in_flight_.size() < limits_.receive_maximum) {
     encode(queued_.front(), now, out);  // expired or too large for the client: skipped
+    queued_bytes_ -= cost(queued_.front());
     queued_.pop_front();
   }
 }

@@ -45,15 +45,19 @@ class Outgoing {
     mqtt::Version version{};
     std::uint16_t receive_maximum = 65535;           // the client's [MQTT-3.3.4-7]
     std::uint32_t maximum_packet_size = 0xFFFFFFFF;  // the client's [MQTT-3.1.2-24]
-    std::size_t max_queued = 1000;
+    std::size_t max_queued_bytes = 8U << 20;
   };
   explicit Outgoing(Limits limits) : limits_(limits) {}
 
   using Time = std::chrono::steady_clock::time_point;
 
-  /// Encodes the copy into `out`, or queues it behind the Receive Maximum. False: dropped, because
-  /// the queue is full, the message has expired, or the packet is larger than the client takes.
-  bool send(Delivery&& delivery, Time now, std::string& out);
+  enum class Sent : std::uint8_t {
+    yes,      // or waits behind the Receive Maximum
+    dropped,  // the message has expired, or the packet is larger than the client takes
+    overrun,  // more waits than max_queued_bytes: the client would miss a promised copy
+  };
+  /// Encodes the copy into `out`, or queues it.
+  Sent send(Delivery&& delivery, Time now, std::string& out);
 
   /// PUBACK, PUBREC or PUBCOMP of the client; answers (PUBREL) and queued copies go to `out`.
   /// False: there is no such packet id in that state.
@@ -68,6 +72,7 @@ class Outgoing {
   Limits limits_;
   std::unordered_map<mqtt::PacketId, Await> in_flight_;
   std::deque<Delivery> queued_;
+  std::size_t queued_bytes_ = 0;
   mqtt::PacketId last_id_ = 0;
 };
 

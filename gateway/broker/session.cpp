@@ -38,7 +38,7 @@ Session::Session(Broker& broker, ConnectionRef self, std::chrono::steady_clock::
 
 Session::Received Session::receive(std::string_view bytes, Moment now, std::string& out,
                                    AckQueue& acks) {
-  heard_ = now.ticks;
+  if (state_ != State::awaiting_connect) heard_ = now.ticks;
   Received result;
   if (state_ == State::awaiting_take_over) result.next = begin(out);
   while (result.next == Next::read) {
@@ -124,7 +124,7 @@ Session::Next Session::on_connect(const mqtt::Frame& frame, std::string& out) {
   expiry_capped_ = expiry_ != asked;
   limits_ = {version_, connect.properties.receive_maximum.value_or(65535),
              connect.properties.maximum_packet_size.value_or(0xFFFFFFFF),
-             broker_.options.max_queued};
+             broker_.options.max_queued_bytes};
 
   assigned_id_ = connect.client_id.empty();
   const std::string id = assigned_id_ ? make_client_id() : std::string(connect.client_id);
@@ -138,15 +138,18 @@ Session::Next Session::on_connect(const mqtt::Frame& frame, std::string& out) {
   return Next::take_over;
 }
 
-// The session is free: go on with it or start anew, and answer the CONNECT.
+// The session is free: go on with it or start anew, and answer the CONNECT. The answer to a new one
+// waits until the old one's end is durable: else its packet ids could come back to life after a
+// crash and swallow messages of the new one.
 Session::Next Session::begin(std::string& out) {
   using Past = SessionRegistry::Past;
   const Past past = broker_.registry.past(subscriber_->client_id);
   // After a restart the journal alone remembers a session: by its open QoS 2 packet ids.
-  const bool present =
-      !clean_start_ && (past == Past::kept || (past == Past::unknown &&
+  const bool present = !ended_at_ && !clean_start_ &&
+                       (past == Past::kept || (past == Past::unknown &&
                                                broker_.journal.has_open(subscriber_->client_id)));
-  if (!present && !broker_.end_session(*subscriber_)) return Next::stall;
+  if (!present && !ended_at_) ended_at_ = broker_.end_session(*subscriber_);
+  if (!present && (!ended_at_ || broker_.journal.durable() < *ended_at_)) return Next::stall;
 
   mqtt::Connack connack;
   connack.session_present = present;
@@ -163,6 +166,7 @@ Session::Next Session::begin(std::string& out) {
   mqtt::encode_connack(out, version_, connack);
   state_ = State::connected;
   began_ = true;
+  outlives_us_ = present || expiry_.count() > 0;
   subscriber_->connection.store(self_.pack(), std::memory_order_release);
   count(broker_.counters.connects);
   return Next::read;
@@ -241,13 +245,12 @@ void Session::closed(std::chrono::steady_clock::time_point now) {
   if (!subscriber_) return;
   std::uint64_t self = self_.pack();
   subscriber_->connection.compare_exchange_strong(self, 0);
-  if (!began_) {
-    broker_.registry.abandon(subscriber_->client_id, self_,
-                             now + broker_.options.max_session_expiry);
-  } else if (expiry_.count() > 0) {
+  if (!began_ && !ended_at_) {
+    broker_.registry.abandon(subscriber_->client_id, self_);
+  } else if (began_ && expiry_.count() > 0) {
     broker_.registry.leave(subscriber_->client_id, self_, now + expiry_, false);
   } else {
-    const bool forgotten = broker_.end_session(*subscriber_);
+    const bool forgotten = broker_.end_session(*subscriber_).has_value();
     broker_.registry.leave(subscriber_->client_id, self_, std::nullopt, forgotten);
   }
 }

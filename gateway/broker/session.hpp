@@ -60,8 +60,8 @@ class Session {
 
   /// The record of `ack` is durable: encodes the acknowledgement.
   void acknowledge(const PendingAck& ack, std::string& out);
-  /// A live copy for this client.
-  void deliver(Delivery&& delivery, std::chrono::steady_clock::time_point now, std::string& out);
+  /// A live copy for this client. `close`: it has let too many pile up, and is told so in `out`.
+  Next deliver(Delivery&& delivery, std::chrono::steady_clock::time_point now, std::string& out);
   /// Keep alive and connect time-out; about once a second. `waits_for_us`: the silence is ours.
   Next tick(std::chrono::steady_clock::time_point now, bool waits_for_us, std::string& out);
   /// The server ends the connection: in 5.0 the client is told why.
@@ -97,6 +97,7 @@ class Session {
                                  std::uint32_t identifier);
   Next not_appended(storage::AppendError error, mqtt::QoS qos, std::string& out);
   Next reject(mqtt::PacketId id, mqtt::QoS qos, std::string& out, AckQueue& acks);
+  bool is_unwanted(const mqtt::PublishView& publish, std::string_view topic);
   PendingAck pending(storage::Position end, mqtt::PacketId id, mqtt::PacketType type,
                      mqtt::ReasonCode code = mqtt::ReasonCode::success) const noexcept;
   void publish_live(const mqtt::PublishView& publish, std::string_view topic, Moment now);
@@ -108,10 +109,13 @@ class Session {
   bool clean_start_ = true;
   bool assigned_id_ = false;
   bool began_ = false;  // a CONNACK said success: the session is this connection's
+  std::optional<storage::Position> ended_at_;  // the old session's end, for a new one
   storage::Lane lane_;
   std::uint16_t in_flight_ = 0;   // QoS 1 and 2 of the client's, against receive_maximum
   std::uint16_t keep_alive_ = 0;  // seconds
   std::chrono::seconds expiry_{0};
+  bool outlives_us_ = false;  // the session may: then the journal keeps its open QoS 2 ids
+  std::vector<mqtt::PacketId> open_ids_;  // else they are here
   bool expiry_capped_ = false;
   std::chrono::steady_clock::time_point heard_;
   std::shared_ptr<Subscriber> subscriber_;

@@ -1,4 +1,6 @@
 // A client's publishes and the hand-shakes around them: the hot path of the listener.
+#include <algorithm>
+
 #include "gateway/broker/session.hpp"
 #include "gateway/mqtt/acks.hpp"
 #include "gateway/mqtt/properties.hpp"
@@ -34,29 +36,44 @@ Session::Next Session::on_publish(const mqtt::Frame& frame, Moment now, std::str
     return fail({ReasonCode::receive_maximum_exceeded, "Receive Maximum exceeded [MQTT-3.3.4-9]"},
                 out);
   }
-  if (broker_.options.reject_unmapped && !routes_.find(topic, broker_.catalog).mapped) {
-    return reject(publish.packet_id, publish.qos, out, acks);
+  const bool own_id = publish.qos == QoS::exactly_once && !outlives_us_;
+  if (own_id &&
+      std::find(open_ids_.begin(), open_ids_.end(), publish.packet_id) != open_ids_.end()) {
+    acks.push(pending(broker_.journal.appended(), publish.packet_id, PacketType::pubrec));
+    if (limited) ++in_flight_;
+    return Next::read;
   }
+  if (is_unwanted(publish, topic)) return reject(publish.packet_id, publish.qos, out, acks);
 
-  const auto appended = broker_.journal.append({.client_id = subscriber_->client_id,
-                                                .topic = topic,
-                                                .properties = publish.properties,
-                                                .payload = publish.payload,
-                                                .received_at = now.wall,
-                                                .lane = lane_,
-                                                .packet_id = publish.packet_id,
-                                                .qos = static_cast<std::uint8_t>(publish.qos),
-                                                .retain = publish.retain});
+  const auto appended =
+      broker_.journal.append({.client_id = subscriber_->client_id,
+                              .topic = topic,
+                              .properties = publish.properties,
+                              .payload = publish.payload,
+                              .received_at = now.wall,
+                              .lane = lane_,
+                              .packet_id = own_id ? mqtt::PacketId{0} : publish.packet_id,
+                              .qos = static_cast<std::uint8_t>(publish.qos),
+                              .retain = publish.retain});
   if (!appended) return not_appended(appended.error(), publish.qos, out);
   if (publish.qos != QoS::at_most_once) {
     const auto type = publish.qos == QoS::at_least_once ? PacketType::puback : PacketType::pubrec;
     acks.push(pending(appended->end, publish.packet_id, type));
     if (limited) ++in_flight_;
+    if (own_id) open_ids_.push_back(publish.packet_id);
   }
   if (appended->duplicate) return Next::read;  // the record is in the journal already
   broker_.ledger.received(self_.thread, lane_);
   if (!broker_.subscriptions.empty()) publish_live(publish, topic, now);
   return Next::read;
+}
+
+// What was taken already stays taken, also when a new mapping file has come into force since: its
+// packet id must not be freed, or the next message under it would pass for this one.
+bool Session::is_unwanted(const mqtt::PublishView& publish, std::string_view topic) {
+  if (!broker_.options.reject_unmapped || routes_.find(topic, broker_.catalog).mapped) return false;
+  return publish.qos != QoS::exactly_once || !outlives_us_ ||
+         !broker_.journal.is_open(subscriber_->client_id, publish.packet_id);
 }
 
 mqtt::Decoded<std::string_view> Session::resolve_alias(std::string_view topic,
@@ -117,6 +134,14 @@ Session::Next Session::reject(mqtt::PacketId id, QoS qos, std::string& out, AckQ
 Session::Next Session::on_pubrel(const mqtt::Frame& frame, std::string& out, AckQueue& acks) {
   const auto decoded = mqtt::decode_ack(frame, version_);
   if (!decoded) return fail(decoded.error(), out);
+  if (!outlives_us_) {
+    // The id ends with this connection, so there is nothing to keep; only the order to hold.
+    const auto erased = std::erase(open_ids_, decoded->packet_id);
+    const ReasonCode code =
+        erased == 0 ? ReasonCode::packet_identifier_not_found : ReasonCode::success;
+    acks.push(pending({}, decoded->packet_id, PacketType::pubcomp, code));
+    return Next::read;
+  }
   const auto released = broker_.journal.release(subscriber_->client_id, decoded->packet_id);
   if (!released) return not_appended(released.error(), QoS::exactly_once, out);
   const ReasonCode code =

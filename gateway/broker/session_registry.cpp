@@ -28,20 +28,18 @@ void SessionRegistry::leave(std::string_view client_id, ConnectionRef by,
   if (it == entries_.end()) return;
   Entry& entry = it->second;
   entry.past = keep_until ? Past::kept : forgotten ? Past::unknown : Past::ended;
+  entry.until = keep_until.value_or(Clock::time_point::min());
   if (entry.connection != by) return;  // taken over: the claimant reads `past`
   entry.connection.reset();
-  entry.until = keep_until.value_or(Clock::time_point::min());
   if (entry.past == Past::unknown) entries_.erase(it);
 }
 
-void SessionRegistry::abandon(std::string_view client_id, ConnectionRef by,
-                              Clock::time_point keep_until) {
+void SessionRegistry::abandon(std::string_view client_id, ConnectionRef by) {
   const std::lock_guard lock(mutex_);
   const auto it = entries_.find(client_id);
   if (it == entries_.end() || it->second.connection != by) return;
   Entry& entry = it->second;
   entry.connection.reset();
-  entry.until = entry.past == Past::kept ? keep_until : Clock::time_point::min();
   if (entry.past == Past::unknown) entries_.erase(it);
 }
 

@@ -45,7 +45,7 @@ class SessionRegistry {
              std::optional<Clock::time_point> keep_until, bool forgotten);
 
   /// The connection is over before it had answered its CONNECT: what the registry remembers stays.
-  void abandon(std::string_view client_id, ConnectionRef by, Clock::time_point keep_until);
+  void abandon(std::string_view client_id, ConnectionRef by);
 
   /// Ends sessions whose time has come: end() makes a session's subscriptions and packet ids void
   /// and says whether it could; if not, it is asked again at the next call. end() runs under the
@@ -59,7 +59,7 @@ class SessionRegistry {
     std::shared_ptr<Subscriber> subscriber;
     std::optional<ConnectionRef> connection;
     Past past = Past::unknown;
-    Clock::time_point until;  // while there is no connection
+    Clock::time_point until;  // of a kept session, once its connection has left
   };
   struct Hash {
     using is_transparent = void;

@@ -63,13 +63,18 @@ Session::Next Session::on_unsubscribe(const mqtt::Frame& frame, std::string& out
   return Next::read;
 }
 
-void Session::deliver(Delivery&& delivery, std::chrono::steady_clock::time_point now,
-                      std::string& out) {
-  if (state_ != State::connected) return;
+Session::Next Session::deliver(Delivery&& delivery, std::chrono::steady_clock::time_point now,
+                               std::string& out) {
+  if (state_ != State::connected) return Next::read;
   if (!outgoing_) outgoing_.emplace(limits_);
-  auto& counter = outgoing_->send(std::move(delivery), now, out) ? broker_.counters.delivered
-                                                                 : broker_.counters.undelivered;
+  const Outgoing::Sent sent = outgoing_->send(std::move(delivery), now, out);
+  auto& counter =
+      sent == Outgoing::Sent::yes ? broker_.counters.delivered : broker_.counters.undelivered;
   counter.fetch_add(1, std::memory_order_relaxed);
+  if (sent != Outgoing::Sent::overrun) return Next::read;
+  reason_ = "the subscriber lets too many messages pile up";
+  disconnect(ReasonCode::quota_exceeded, out);
+  return Next::close;
 }
 
 Session::Next Session::on_client_ack(const mqtt::Frame& frame, Moment now, std::string& out) {

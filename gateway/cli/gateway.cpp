@@ -40,6 +40,7 @@ broker::BrokerOptions broker_options(const config::Config& config) {
   options.topic_alias_maximum = config.mqtt.topic_alias_maximum;
   options.connect_timeout = config.mqtt.connect_timeout;
   options.max_session_expiry = config.mqtt.max_session_expiry;
+  options.max_queued_bytes = config.mqtt.max_outgoing_bytes;
   options.reject_unmapped = config.drain.unmapped == config::Unmapped::reject;
   return options;
 }

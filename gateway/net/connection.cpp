@@ -181,7 +181,11 @@ void Connection::deliver(broker::Delivery&& delivery) {
     if (delivery.qos != mqtt::QoS::at_most_once) disconnect(mqtt::ReasonCode::quota_exceeded);
     return;
   }
-  session_.deliver(std::move(delivery), std::chrono::steady_clock::now(), out_);
+  const auto now = std::chrono::steady_clock::now();
+  if (session_.deliver(std::move(delivery), now, out_) != broker::Session::Next::close) return;
+  spdlog::debug("{}: connection closed: {}", session_.client_id(), session_.reason());
+  flush();
+  if (state_ != State::lingering) finish();
 }
 
 bool Connection::displace(broker::ConnectionRef successor) {

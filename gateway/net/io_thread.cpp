@@ -104,8 +104,9 @@ void IoThread::tick() {
     if (slots_[i].connection) slots_[i].connection->tick(now);
   }
   if (index_ == 0 && ++ticks_ % 10 == 0) {
-    broker_.registry.expire(
-        now, [this](broker::Subscriber& subscriber) { return broker_.end_session(subscriber); });
+    broker_.registry.expire(now, [this](broker::Subscriber& subscriber) {
+      return broker_.end_session(subscriber).has_value();
+    });
   }
   ticker_.expires_after(std::chrono::seconds(1));
   ticker_.async_wait([this](const boost::system::error_code& cancelled) {

@@ -31,13 +31,14 @@ Result<Appended, AppendError> AppendBuffer::append(const PublishRecord& record) 
 
   Lock lock(mutex_);
   if (stopped_) return AppendError::stopped;
-  if (record.qos == 2 && open_ids_.contains(record.client_id, record.packet_id)) {
+  const bool opens_id = record.qos == 2 && record.packet_id != 0;
+  if (opens_id && open_ids_.contains(record.client_id, record.packet_id)) {
     return Appended{appended(), true};
   }
   if (!fits(n, record.qos == 0)) [[unlikely]] {
     if (const auto error = make_room(n, record.qos == 0)) return *error;
   }
-  if (record.qos == 2) open_ids_.insert(record.client_id, record.packet_id);
+  if (opens_id) open_ids_.insert(record.client_id, record.packet_id);
   format::place(record, prepared, {next_}, at_);
   const Appended answer = advance(n);
   wake(lock);
@@ -82,6 +83,11 @@ bool AppendBuffer::has_open(std::string_view client_id) const {
   return open_ids_.any(client_id);
 }
 
+bool AppendBuffer::is_open(std::string_view client_id, std::uint16_t packet_id) const {
+  const std::lock_guard lock(mutex_);
+  return open_ids_.contains(client_id, packet_id);
+}
+
 Appended AppendBuffer::advance(std::size_t n) noexcept {
   at_ += n;
   next_ += n;
@@ -115,26 +121,26 @@ void AppendBuffer::open_batch(std::size_t want) {
   // Rather leave the last 1/16 of a segment empty than make small batches of it.
   const std::uint64_t enough =
       std::max<std::uint64_t>(format::mark_size + want, limits_.segment_bytes / 16);
-  new_segment_ = left < enough && may_grow();
+  const bool new_segment = left < enough && may_grow();
   const std::size_t opening =
-      new_segment_ ? format::segment_size + open_ids_.snapshot_size() : std::size_t{0};
+      new_segment ? format::segment_size + open_ids_.snapshot_size() : std::size_t{0};
   const std::size_t front = opening + format::mark_size;
   std::size_t room = limits_.batch_bytes;
-  if (new_segment_) {
-    // A huge snapshot makes a larger segment rather than none.
-    segment_stop_ = base_ + std::max<std::uint64_t>(limits_.segment_bytes, front + room);
-    used_ += limits_.segment_bytes;
-  } else {
+  if (!new_segment)
     room = static_cast<std::size_t>(std::min<std::uint64_t>(room, left > front ? left - front : 0));
-  }
-  short_of_disk_ = room < limits_.batch_bytes;
 
+  // First what may throw: without memory the batch stays as it was.
   if (!chunk_ ||
       static_cast<std::size_t>(chunk_->bytes.get() + chunk_->size - begin_) < front + room) {
     chunk_ = chunks_.take(std::max(2 * limits_.batch_bytes, front + room));
     begin_ = chunk_->bytes.get();
   }
+  new_segment_ = new_segment;
+  short_of_disk_ = room < limits_.batch_bytes;
   if (new_segment_) {
+    // A huge snapshot makes a larger segment rather than none.
+    segment_stop_ = base_ + std::max<std::uint64_t>(limits_.segment_bytes, front + room);
+    used_ += limits_.segment_bytes;
     format::write_segment(segment_, {base_}, begin_);
     char* const snapshot = begin_ + format::segment_size;
     open_ids_.write_snapshot(snapshot + format::header_size);

@@ -55,6 +55,7 @@ class AppendBuffer {
   Result<Appended, AppendError> release(std::string_view client_id, std::uint16_t packet_id);
   Result<Appended, AppendError> forget(std::string_view client_id);
   bool has_open(std::string_view client_id) const;
+  bool is_open(std::string_view client_id, std::uint16_t packet_id) const;
   Position appended() const noexcept { return {appended_.load(std::memory_order_acquire)}; }
   /// Trimmed segments gave this much disk back.
   void freed(std::uint64_t bytes);

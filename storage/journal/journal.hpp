@@ -79,7 +79,8 @@ class Journal {
   /// Commits what was appended, then ends the commit thread. Idempotent.
   virtual void stop() noexcept = 0;
 
-  /// QoS 2: remembers (client id, packet id) until release() or forget(). [MQTT-4.3.3-10]
+  /// QoS 2 with a packet id: remembers (client id, packet id) until release() or forget().
+  /// [MQTT-4.3.3-10]
   [[nodiscard]] virtual Result<Appended, AppendError> append(
       const PublishRecord& record) noexcept = 0;
   /// A PUBREL. `duplicate` says that the packet id was not open. [MQTT-4.3.3-11]
@@ -91,6 +92,7 @@ class Journal {
       std::string_view client_id) noexcept = 0;
   /// Whether any QoS 2 packet id of this client is open.
   virtual bool has_open(std::string_view client_id) const noexcept = 0;
+  virtual bool is_open(std::string_view client_id, std::uint16_t packet_id) const noexcept = 0;
 
   virtual Position first() const noexcept = 0;  // oldest byte still kept
   virtual Position durable() const noexcept = 0;

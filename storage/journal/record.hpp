@@ -26,7 +26,7 @@ struct PublishRecord {
   std::string_view payload;
   Timestamp received_at;
   Lane lane;
-  std::uint16_t packet_id = 0;  // 0 at QoS 0
+  std::uint16_t packet_id = 0;  // 0 at QoS 0; at QoS 2: this publish opens no packet id
   std::uint8_t qos = 0;
   bool retain = false;
 };

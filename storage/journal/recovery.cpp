@@ -124,7 +124,7 @@ class Recovery {
         const std::size_t lane = view.publish.lane.value;
         if (seg.publishes.size() <= lane) seg.publishes.resize(lane + 1);
         ++seg.publishes[lane];
-        if (view.publish.qos == 2) {
+        if (view.publish.qos == 2 && view.publish.packet_id != 0) {
           out_.open_ids.insert(view.publish.client_id, view.publish.packet_id);
         }
         break;

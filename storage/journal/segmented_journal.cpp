@@ -209,6 +209,10 @@ bool SegmentedJournal::has_open(std::string_view client_id) const noexcept {
   return buffer_.has_open(client_id);
 }
 
+bool SegmentedJournal::is_open(std::string_view client_id, std::uint16_t packet_id) const noexcept {
+  return buffer_.is_open(client_id, packet_id);
+}
+
 std::uint64_t SegmentedJournal::count(Lane lane, Position from) const {
   return store_->count(lane, from, recovered_);
 }

@@ -32,6 +32,7 @@ class SegmentedJournal final : public Journal {
                                         std::uint16_t packet_id) noexcept override;
   Result<Appended, AppendError> forget(std::string_view client_id) noexcept override;
   bool has_open(std::string_view client_id) const noexcept override;
+  bool is_open(std::string_view client_id, std::uint16_t packet_id) const noexcept override;
 
   Position first() const noexcept override { return store_->first(); }
   Position durable() const noexcept override { return window_.durable(); }

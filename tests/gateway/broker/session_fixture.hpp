@@ -40,15 +40,18 @@ struct Client {
   Session::Next send(std::string_view bytes) {
     const auto received = session.receive(bytes, {Timestamp{now_micros}, ticks}, out, acks);
     consumed = received.consumed;
+    stalled = received.next == Session::Next::stall;
     return received.next;
   }
-  /// What the server has sent so far, acknowledgements now due included.
+  /// What the server has sent so far, acknowledgements now due included. One that waits for the
+  /// journal in its CONNECT goes on.
   std::string answers() {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (broker.journal.durable() < broker.journal.appended() &&
            std::chrono::steady_clock::now() < deadline) {
       std::this_thread::yield();
     }
+    if (stalled) send("");
     acks.release(broker.journal.durable(),
                  [this](const PendingAck& a) { session.acknowledge(a, out); });
     return std::exchange(out, {});
@@ -59,6 +62,7 @@ struct Client {
   AckQueue acks;
   std::string out;
   std::size_t consumed = 0;
+  bool stalled = false;
   std::int64_t now_micros = 1'700'000'000'000'000;
   std::chrono::steady_clock::time_point ticks{};
 };
@@ -97,8 +101,8 @@ class SessionTest : public ::testing::Test {
   }
   Client connected(std::string_view id, const ConnectOptions& o = {}, std::uint32_t slot = 1) {
     Client client(*broker_, slot);
-    EXPECT_EQ(client.send(connect(id, o)), Session::Next::read);
-    client.answers();
+    client.send(connect(id, o));
+    EXPECT_FALSE(client.answers().empty());
     return client;
   }
   std::uint64_t received() const { return ledger_.counts(storage::Lane{0}).received; }
