@@ -3,20 +3,16 @@
 #include "gateway/mqtt/properties.hpp"
 
 namespace rowgate::broker {
-namespace {
 
-/// What a queued copy takes, as if no other subscriber shared the message.
-std::size_t cost(const Delivery& delivery) noexcept {
-  const LiveMessage& m = *delivery.message;
-  return sizeof(Delivery) + sizeof m + m.topic.size() + m.payload.size() + m.properties.size();
+std::size_t Delivery::bytes() const noexcept {
+  const LiveMessage& m = *message;
+  return sizeof *this + sizeof m + m.topic.size() + m.payload.size() + m.properties.size();
 }
-
-}  // namespace
 
 Outgoing::Sent Outgoing::send(Delivery&& delivery, Time now, std::string& out) {
   if (delivery.qos != mqtt::QoS::at_most_once &&
       (in_flight_.size() >= limits_.receive_maximum || !queued_.empty())) {
-    const std::size_t bytes = cost(delivery);
+    const std::size_t bytes = delivery.bytes();
     if (queued_bytes_ + bytes > limits_.max_queued_bytes) return Sent::overrun;
     queued_bytes_ += bytes;
     queued_.push_back(std::move(delivery));
@@ -94,7 +90,7 @@ bool Outgoing::acknowledged(mqtt::PacketType type, const mqtt::Ack& ack, Time no
 void Outgoing::send_queued(Time now, std::string& out) {
   while (!queued_.empty() && in_flight_.size() < limits_.receive_maximum) {
     encode(queued_.front(), now, out);  // expired or too large for the client: skipped
-    queued_bytes_ -= cost(queued_.front());
+    queued_bytes_ -= queued_.front().bytes();
     queued_.pop_front();
   }
 }

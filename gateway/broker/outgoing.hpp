@@ -37,6 +37,9 @@ struct Delivery {
   mqtt::QoS qos{};
   bool retain = false;
   std::vector<std::uint32_t> identifiers;
+
+  /// What it takes while it waits, as if no other recipient shared the message.
+  std::size_t bytes() const noexcept;
 };
 
 class Outgoing {

@@ -179,8 +179,13 @@ void IoThread::post(Mail&& mail) {
 }
 
 void IoThread::open_mail() {
-  mailbox_.take(mail_);
+  const Mailbox::Lost lost = mailbox_.take(mail_);
   for (Mail& mail : mail_) std::visit([this](auto& m) { open(m); }, mail);
+  mail_.clear();  // what is delivered need not wait for the next mail to be freed
+  broker_.counters.undelivered.fetch_add(lost.copies, std::memory_order_relaxed);
+  for (const ConnectionRef ref : lost.promised) {
+    if (Connection* c = find(ref)) c->disconnect(mqtt::ReasonCode::quota_exceeded);
+  }
   flush_marked();
 }
 

@@ -1,6 +1,10 @@
 #pragma once
 // What other threads ask of an I/O thread. put() from any thread; the owner takes all at once.
+// Bounded: of live copies by their bytes, of the rest by the number of connections.
+#include <cstddef>
+#include <cstdint>
 #include <mutex>
+#include <set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -22,22 +26,45 @@ using Mail = std::variant<TakeOver, Proceed, broker::Delivery>;
 
 class Mailbox {
  public:
+  static constexpr std::size_t default_bytes = 32U << 20;
+
+  explicit Mailbox(std::size_t max_bytes = default_bytes) : max_bytes_(max_bytes) {}
+
+  /// Live copies that found no room.
+  struct Lost {
+    std::uint64_t copies = 0;
+    std::set<broker::ConnectionRef> promised;  // who missed one of QoS 1 or 2
+  };
+
   /// True if it was empty: the owner has to be woken.
   bool put(Mail&& mail) {
+    const auto* copy = std::get_if<broker::Delivery>(&mail);
+    const std::size_t bytes = copy ? copy->bytes() : 0;
     const std::lock_guard lock(mutex_);
+    if (bytes > 0 && bytes_ > 0 && bytes_ + bytes > max_bytes_) {
+      ++lost_.copies;
+      if (copy->qos != mqtt::QoS::at_most_once) lost_.promised.insert(copy->to);
+      return false;  // the owner is on its way
+    }
+    bytes_ += bytes;
     mail_.push_back(std::move(mail));
     return mail_.size() == 1;
   }
   /// Everything so far; `into` is emptied first and its capacity reused.
-  void take(std::vector<Mail>& into) {
+  Lost take(std::vector<Mail>& into) {
     into.clear();
     const std::lock_guard lock(mutex_);
     std::swap(into, mail_);
+    bytes_ = 0;
+    return std::exchange(lost_, {});
   }
 
  private:
+  const std::size_t max_bytes_;
   std::mutex mutex_;
-  std::vector<Mail> mail_;  // guarded by mutex_
+  std::vector<Mail> mail_;  // guarded by mutex_, as all below
+  std::size_t bytes_ = 0;   // of live copies
+  Lost lost_;
 };
 
 }  // namespace rowgate::net

@@ -1,0 +1,51 @@
+#include "gateway/net/mailbox.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+namespace rowgate::net {
+namespace {
+
+constexpr broker::ConnectionRef reader{0, 1, 1};
+
+broker::Delivery copy(mqtt::QoS qos) {
+  auto message = std::make_shared<broker::LiveMessage>();
+  message->payload = std::string(1000, 'x');
+  return {std::move(message), reader, qos, false, {}};
+}
+
+TEST(Mailbox, WakesItsOwnerForTheFirstMailOnly) {
+  Mailbox box;
+  std::vector<Mail> mail;
+  EXPECT_TRUE(box.put(Proceed{reader}));
+  EXPECT_FALSE(box.put(Proceed{reader}));
+  box.take(mail);
+  EXPECT_EQ(mail.size(), 2U);
+  EXPECT_TRUE(box.put(Proceed{reader}));
+}
+
+TEST(Mailbox, TakesNoMoreLiveCopiesThanItsBytesAndSaysWhoMissedAPromisedOne) {
+  Mailbox box(2500);
+  std::vector<Mail> mail;
+  for (int i = 0; i < 5; ++i) box.put(copy(mqtt::QoS::at_most_once));
+  Mailbox::Lost lost = box.take(mail);
+  EXPECT_EQ(mail.size() + lost.copies, 5U);
+  EXPECT_GE(lost.copies, 3U);
+  EXPECT_TRUE(lost.promised.empty());
+
+  for (int i = 0; i < 5; ++i) box.put(copy(mqtt::QoS::at_least_once));
+  box.put(TakeOver{reader, reader});  // never refused
+  lost = box.take(mail);
+  EXPECT_TRUE(std::holds_alternative<TakeOver>(mail.back()));
+  EXPECT_EQ(lost.promised, std::set<broker::ConnectionRef>{reader});
+}
+
+TEST(Mailbox, TakesALiveCopyLargerThanItsBytesWhenThereIsNoOther) {
+  Mailbox box(100);
+  EXPECT_TRUE(box.put(copy(mqtt::QoS::at_least_once)));
+}
+
+}  // namespace
+}  // namespace rowgate::net
