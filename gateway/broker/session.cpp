@@ -16,6 +16,9 @@ using mqtt::PacketType;
 using mqtt::ReasonCode;
 using mqtt::Version;
 
+constexpr const char* too_large_for_client =
+    "the answer is larger than the client's Maximum Packet Size [MQTT-3.1.2-24]";
+
 void count(std::atomic<std::uint64_t>& counter) noexcept {
   counter.fetch_add(1, std::memory_order_relaxed);
 }
@@ -163,7 +166,12 @@ Session::Next Session::begin(std::string& out) {
     if (expiry_capped_) p.session_expiry_interval = static_cast<std::uint32_t>(expiry_.count());
     if (assigned_id_) p.assigned_client_identifier = subscriber_->client_id;
   }
+  const std::size_t before = out.size();
   mqtt::encode_connack(out, version_, connack);
+  if (out.size() - before > limits_.maximum_packet_size) {
+    out.resize(before);
+    return refuse(version_, ReasonCode::packet_too_large, too_large_for_client, out);
+  }
   state_ = State::connected;
   began_ = true;
   outlives_us_ = present || expiry_.count() > 0;
@@ -187,6 +195,14 @@ Session::Next Session::refuse(Version version, ReasonCode code, const char* reas
     mqtt::encode_connack(out, version, connack);
   }
   return Next::close;
+}
+
+// A server sends nothing larger than the client's Maximum Packet Size [MQTT-3.1.2-24], and a
+// request must not stay unanswered.
+Session::Next Session::answered(std::size_t before, std::string& out) {
+  if (out.size() - before <= limits_.maximum_packet_size) return Next::read;
+  out.resize(before);
+  return fail({ReasonCode::packet_too_large, too_large_for_client}, out);
 }
 
 Session::Next Session::fail(Error error, std::string& out) {

@@ -80,6 +80,8 @@ class Session {
 
   Next handle(const mqtt::Frame& frame, Moment now, std::string& out, AckQueue& acks);
   Next fail(mqtt::Error error, std::string& out);
+  /// What stands in `out` behind `before` answers a request.
+  Next answered(std::size_t before, std::string& out);
   Next refuse(mqtt::Version version, mqtt::ReasonCode code, const char* reason, std::string& out);
 
   Next on_connect(const mqtt::Frame& frame, std::string& out);

@@ -20,8 +20,9 @@ Session::Next Session::on_subscribe(const mqtt::Frame& frame, std::string& out) 
   for (const mqtt::SubscriptionRequest& request : decoded->requests) {
     codes.push_back(subscribe_one(request, decoded->subscription_identifier.value_or(0)));
   }
+  const std::size_t before = out.size();
   mqtt::encode_suback(out, version_, decoded->packet_id, codes);
-  return Next::read;
+  return answered(before, out);
 }
 
 ReasonCode Session::subscribe_one(const mqtt::SubscriptionRequest& request,
@@ -59,8 +60,9 @@ Session::Next Session::on_unsubscribe(const mqtt::Frame& frame, std::string& out
     subscriber_->filters.erase(known);
     codes.push_back(ReasonCode::success);
   }
+  const std::size_t before = out.size();
   mqtt::encode_unsuback(out, version_, decoded->packet_id, codes);
-  return Next::read;
+  return answered(before, out);
 }
 
 Session::Next Session::deliver(Delivery&& delivery, std::chrono::steady_clock::time_point now,

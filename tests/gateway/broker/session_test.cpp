@@ -385,5 +385,23 @@ TEST_F(SessionTest, DisconnectsASubscriberRatherThanMakeItMissQos1Copies) {
   EXPECT_EQ(c.out, sent + "\xE0\x01\x97"s);
 }
 
+TEST_F(SessionTest, SendsNoAnswerLargerThanTheClientTakes) {
+  const auto maximum = [](std::uint32_t bytes) {
+    std::string out = "\x27";
+    Writer(out).be(bytes);
+    return out;
+  };
+  Client tiny(*broker_, 1);
+  EXPECT_EQ(tiny.send(connect("tiny", {.version = Version::v5, .properties = maximum(10)})),
+            Next::close);
+  EXPECT_EQ(tiny.answers(), "\x20\x03\0\x95\0"s);
+
+  Client small = connected("small", {.version = Version::v5, .properties = maximum(30)}, 2);
+  std::string filters;
+  for (int i = 0; i < 40; ++i) filters += text("a") + '\1';
+  EXPECT_EQ(small.send(packet(0x82, number16(1) + "\0"s + filters)), Next::close);
+  EXPECT_EQ(small.answers(), "\xE0\x01\x95"s);
+}
+
 }  // namespace
 }  // namespace rowgate::broker
