@@ -160,7 +160,11 @@ int Gateway::run() {
   spdlog::info("ready: MQTT on {}:{}, HTTP on {}:{}, sink {}, mapping {}", config_.mqtt.listen.host,
                listener_.port(), config_.http.listen.host, http_->port(), sink_->describe(),
                config_.mapping.empty() ? "built-in" : config_.mapping);
-  main_.run();
+  try {
+    main_.run();
+  } catch (const std::exception& error) {  // the threads must end in their order all the same
+    fault(error.what());
+  }
   stop();
   return faulted_ ? 1 : 0;
 }

@@ -160,9 +160,10 @@ LedgerLine ledger_line(const broker::Ledger& ledger, storage::Lane lane,
   line.unmapped = counters.unmapped.load();
   const auto arrived = ledger.counts(lane);
   line.dropped = arrived.dropped;
-  line.received = arrived.received + counters.recovered.load();
   const std::uint64_t settled = line.stored + line.dead_letter + line.unmapped + line.dropped;
-  line.pending = line.received - std::min(line.received, settled);
+  // An I/O thread counts a publish just after its append: a lane may, rarely, have been quicker.
+  line.received = std::max(arrived.received + counters.recovered.load(), settled);
+  line.pending = line.received - settled;
   return line;
 }
 
