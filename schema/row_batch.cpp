@@ -63,6 +63,21 @@ std::size_t RowBatch::add_column(Column column) {
   return before;
 }
 
+void RowBatch::remove_column(std::size_t index) {
+  const std::size_t before = table_.columns.size();
+  std::size_t kept = 0;
+  std::size_t to = 0;
+  for (std::size_t r = 0; r < rows(); ++r) {
+    if (!values_[r * before + index].is_null()) continue;
+    for (std::size_t c = 0; c < before; ++c)
+      if (c != index) values_[to++] = values_[r * before + c];
+    sources_[kept++] = sources_[r];
+  }
+  values_.resize(to);
+  sources_.resize(kept);
+  table_.columns.erase(table_.columns.begin() + static_cast<std::ptrdiff_t>(index));
+}
+
 std::span<Value> RowBatch::add_row(std::uint32_t source) {
   values_.resize(values_.size() + table_.columns.size());
   sources_.push_back(source);

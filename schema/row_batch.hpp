@@ -43,6 +43,8 @@ class RowBatch {
   const Table& table() const noexcept { return table_; }
   /// Adds a column; rows already there get NULL. Returns its index. Values' addresses move.
   std::size_t add_column(Column column);
+  /// Takes a column away, and with it the rows that have a value there. Values' addresses move.
+  void remove_column(std::size_t index);
 
   /// A new row of NULLs, one Value a column; valid until the next call that changes the batch.
   std::span<Value> add_row(std::uint32_t source);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "storage/drain/automatic_columns.hpp"
 #include "storage/drain/backoff.hpp"
 #include "storage/drain/bisect.hpp"
 #include "storage/drain/open_batch.hpp"
@@ -24,6 +25,8 @@ constexpr milliseconds idle_wait{250};
 constexpr milliseconds idle_commit_after{1000};
 constexpr std::uint64_t idle_commit_bytes = 16ULL << 20;
 constexpr milliseconds flushed_every{500};
+/// What the sink has for the last answers, after the time to drain is over.
+constexpr milliseconds grace{1000};
 
 void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
@@ -66,6 +69,7 @@ struct LaneDrain::State {
   SinkResult<void> insert_all();
   SinkResult<void> insert_without_refused();
   void settle(Position to);
+  void limit_rows(std::size_t rows);
 
   // The loop.
   void loop(std::stop_token stop, milliseconds linger);
@@ -98,7 +102,9 @@ struct LaneDrain::State {
     Position durable;  // drain up to here
     Ticks deadline;
   };
-  std::optional<LastCall> last_call;  // set once stop is requested
+  std::optional<LastCall> last_call;    // set once stop is requested
+  std::atomic<Ticks> stop_by{Ticks{}};  // set with that request, by its thread
+  std::size_t row_limit = options.max_rows;
   std::optional<DrainEnd> end;
   std::string error;
   std::unordered_map<std::string, std::string> refused_tables;  // name -> reason, warned of
@@ -210,12 +216,26 @@ SinkResult<void> LaneDrain::State::ensure_tables() {
   // Mapped tables come first, so the dead letters they cause find their table ensured after them.
   for (std::size_t i = 0; i < tables.size(); ++i) {
     if (tables[i].rows() == 0) continue;
-    const auto fits = sink->ensure(tables[i].table());
+    const auto refused = [&](std::size_t row, const std::string& reason) {
+      batch.refuse(i, row, reason);
+    };
+    const schema::Table& table = tables[i].table();
+    SinkResult<bool> fits = false;
+    if (i < mapped)
+      fits = ensure_automatic(*sink, batch.catalog().tables[i], tables[i], refused);
+    else if (const auto own = sink->ensure(table); !own)
+      fits = own.error();
+    if (fits && *fits) {  // the lane's columns have other types now: map the messages again
+      const Position to = batch.end();
+      batch.seek(std::max(checkpoint, journal.first()));
+      batch.fill_up_to(to);
+      return ensure_tables();
+    }
     if (fits) {
-      if (!refused_tables.empty()) refused_tables.erase(tables[i].table().name);
+      if (!refused_tables.empty()) refused_tables.erase(table.name);
       continue;
     }
-    if (fits.error().outcome != CommitOutcome::row_rejected) return fits;
+    if (fits.error().outcome != CommitOutcome::row_rejected) return fits.error();
     // The gateway's own tables have nowhere else to put their rows: wait until they are mended.
     if (i >= mapped) return SinkError{CommitOutcome::retry, fits.error().message};
     refuse_table(i, fits.error().message);
@@ -305,7 +325,13 @@ void LaneDrain::State::settle(Position to) {
   counters.checkpoint.store(to.value, std::memory_order_relaxed);
   committed_at = clock.ticks();
   batch.clear();
+  limit_rows(std::min(options.max_rows, row_limit + row_limit / 8 + 1));
   took_it();
+}
+
+void LaneDrain::State::limit_rows(std::size_t rows) {
+  row_limit = rows;
+  batch.limit_rows(rows);
 }
 
 // ---- The loop -----------------------------------------------------------------------------------
@@ -359,8 +385,10 @@ bool LaneDrain::State::last_call_over() const noexcept {
 
 void LaneDrain::State::loop(std::stop_token stop, milliseconds linger) {
   while (!end) {
-    if (stop.stop_requested() && !last_call)
-      last_call = LastCall{journal.durable(), clock.ticks() + linger};
+    if (stop.stop_requested() && !last_call) {
+      const Ticks by = stop_by;
+      last_call = LastCall{journal.durable(), by == Ticks{} ? clock.ticks() + linger : by};
+    }
     if (last_call && (last_call_over() || (connected && checkpoint >= last_call->durable))) {
       if (connected) read_flushed();
       end = DrainEnd::stopped;
@@ -378,11 +406,12 @@ void LaneDrain::State::loop(std::stop_token stop, milliseconds linger) {
     else
       batch.fill(stop, idle_wait);
     if (due()) {
-      const Position to = batch.end();
       if (const auto written = write(); written) {
-        settle(to);
+        settle(batch.end());
       } else {
         if (written.error().outcome != CommitOutcome::in_doubt) sink->rollback();
+        // A batch that takes the database longer than its time limits would fail for ever.
+        limit_rows(std::max<std::size_t>(row_limit / 2, 1));
         handle(written.error());
         continue;
       }
@@ -430,6 +459,11 @@ DrainEnd LaneDrain::run(std::stop_token stop, milliseconds linger, std::string& 
   State& state = *state_;
   try {
     state.end.reset();
+    const std::stop_callback asked(stop, [&state, linger] {
+      const Ticks by = state.clock.ticks() + linger;
+      state.stop_by = by;
+      state.sink->give_up_at(by + grace);
+    });
     state.loop(std::move(stop), linger);
     error = state.error;
     return state.end.value_or(DrainEnd::stopped);

@@ -34,6 +34,8 @@ class OpenBatch {
 
   /// Maps with this catalog from now on. Precondition: no messages.
   void use(std::shared_ptr<const schema::Catalog> catalog);
+  /// Batches close at so many rows from now on.
+  void limit_rows(std::size_t rows) noexcept { limits_.rows = rows; }
   /// Drops everything and reads on at `from`.
   void seek(Position from);
   /// Reads and maps until a limit is reached, or until `idle` has passed with nothing of ours.

@@ -5,6 +5,7 @@
 //
 // One batch: begin, insert..., commit(from, to). The checkpoint moves in the same transaction,
 // guarded by `WHERE position = from`.
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -74,6 +75,12 @@ class SinkLane {
   /// Moves the checkpoint and commits. After in_doubt only open() is allowed.
   virtual SinkResult<void> commit(Position from, Position to) = 0;
   virtual void rollback() noexcept = 0;
+
+  /// Any thread. From `when` on, whatever waits for the database ends as a lost connection does, so
+  /// that a stop ends.
+  virtual void give_up_at(std::chrono::steady_clock::time_point when) noexcept {
+    static_cast<void>(when);
+  }
 
   /// The highest committed position known to survive a crash of the database
   /// (SQLite: synchronous=FULL or after a WAL checkpoint; PostgreSQL: WAL flushed past the commit).

@@ -42,6 +42,26 @@ TEST(RowBatch, add_column_keeps_the_rows_and_gives_them_null) {
   EXPECT_EQ(batch.last_row().size(), 3U);
 }
 
+TEST(RowBatch, remove_column_takes_the_rows_that_have_a_value_there) {
+  RowBatch batch(two_columns());
+  batch.add_column({"c", Type::boolean, false});
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    const auto row = batch.add_row(10 + i);
+    row[0] = Value::of_bigint(i);
+    if (i % 2 == 1) row[1] = Value::of_bytes(Type::text, "x");
+    row[2] = Value::of_bool(true);
+  }
+  batch.remove_column(1);
+  ASSERT_EQ(batch.table().columns.size(), 2U);
+  EXPECT_EQ(batch.table().columns[1].name, "c");
+  ASSERT_EQ(batch.rows(), 2U);
+  EXPECT_EQ(batch.source(1), 12U);
+  ASSERT_EQ(batch.row(1).size(), 2U);
+  EXPECT_EQ(batch.row(1)[0].as_bigint(), 2);
+  EXPECT_TRUE(batch.row(1)[1].as_bool());
+  EXPECT_EQ(batch.add_row(14).size(), 2U);
+}
+
 TEST(RowBatch, clear_keeps_the_columns) {
   RowBatch batch(two_columns());
   batch.add_column({"c", Type::boolean, false});

@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -35,14 +36,8 @@ std::string take_sqlstate(std::string& message) {
   return {};
 }
 
-/// One poll(); 0 when the time is over.
-int poll_socket(int socket, short events, std::chrono::milliseconds limit) noexcept {
-  pollfd fd{socket, events, 0};
-  for (;;) {
-    const int ready = ::poll(&fd, 1, static_cast<int>(limit.count()));
-    if (ready >= 0 || errno != EINTR) return ready;
-  }
-}
+/// How soon a wait notices that it is time to give up.
+constexpr std::chrono::milliseconds slice{200};
 
 }  // namespace
 
@@ -84,10 +79,9 @@ SinkResult<void> IngestConnection::finish_connecting() {
   PostgresPollingStatusType status =
       PQstatus(c) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
   while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-        deadline - std::chrono::steady_clock::now());
     const short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-    if (left.count() <= 0 || poll_socket(PQsocket(c), events, left) == 0)
+    pollfd fd{PQsocket(c), events, 0};
+    if (poll_until(fd, deadline) == 0)
       return SinkError{
           CommitOutcome::retry,
           fmt::format("connect to PostgreSQL: no answer within {} s", limits_.connect.count())};
@@ -129,16 +123,26 @@ SinkError IngestConnection::server_error(const PgResult& result) {
   return {outcome_of(sqlstate_, first_contact_), std::move(message)};
 }
 
+int IngestConnection::poll_until(pollfd& fd, Ticks deadline) const noexcept {
+  using std::chrono::milliseconds;
+  for (;;) {
+    const Ticks until =
+        limits_.give_up_at ? std::min(deadline, limits_.give_up_at->load()) : deadline;
+    const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return 0;
+    const int ready = ::poll(&fd, 1, static_cast<int>(std::min(left, slice).count()));
+    if (ready > 0 || (ready < 0 && errno != EINTR)) return ready;
+  }
+}
+
 SinkResult<void> IngestConnection::wait(Wait what) {
   const short events = static_cast<short>(what == Wait::to_read ? POLLIN : (POLLIN | POLLOUT));
   pollfd fd{PQsocket(connection_.get()), events, 0};
-  int ready = 0;
-  do {
-    ready = ::poll(&fd, 1, static_cast<int>(std::chrono::milliseconds(limits_.answer).count()));
-  } while (ready < 0 && errno == EINTR);
+  const int ready = poll_until(fd, std::chrono::steady_clock::now() + limits_.answer);
   if (ready == 0)
     return broken(
-        fmt::format("no answer within {} s, connection given up", limits_.answer.count()));
+        fmt::format("no answer within {} s, or until the gateway had to stop; connection given up",
+                    limits_.answer.count()));
   if (ready < 0) return broken(std::strerror(errno));
   if ((fd.revents & (POLLIN | POLLERR | POLLHUP)) && !PQconsumeInput(connection_.get()))
     return broken(trimmed(PQerrorMessage(connection_.get())));

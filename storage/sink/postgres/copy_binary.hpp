@@ -1,6 +1,7 @@
 #pragma once
 // The ingest connection: libpq, because Debian's libpqxx has no binary COPY. copy_binary.cpp alone
 // includes libpq. Never blocks longer than its time-outs. One thread.
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -10,15 +11,19 @@
 
 struct pg_conn;
 struct pg_result;
+struct pollfd;
 
 namespace rowgate::storage::postgres {
 
 class IngestConnection {
  public:
+  using Ticks = std::chrono::steady_clock::time_point;
   struct Limits {
     std::chrono::seconds connect{10};
     /// The server may stay silent so long within one statement.
     std::chrono::seconds answer{30};
+    /// Later than this nothing is waited for. May be set by another thread; null: never.
+    const std::atomic<Ticks>* give_up_at = nullptr;
   };
 
   /// `url` is a postgresql:// URL. `first_contact` as in outcome_of().
@@ -57,6 +62,8 @@ class IngestConnection {
   SinkResult<void> flush();
   SinkResult<PgResult> next_result();
   SinkResult<void> wait(Wait what);
+  /// poll() until `deadline` or until it is time to give up; 0: the time is over.
+  int poll_until(pollfd& fd, Ticks deadline) const noexcept;
   /// The server's answer to the rest of the statements; the first error, if any.
   SinkResult<std::string> drain_results();
   SinkError server_error(const PgResult& result);

@@ -4,6 +4,7 @@
 // The transaction locks the lane's checkpoint row first. So a connection that was lost with a
 // COMMIT under way still holds that lock while its fate is open, and open(), which locks the row
 // too, reads the checkpoint only after it is decided.
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -22,7 +23,9 @@ namespace rowgate::storage::postgres {
 class PostgresLane final : public SinkLane {
  public:
   explicit PostgresLane(std::string url, IngestConnection::Limits limits = {})
-      : url_(std::move(url)), limits_(limits) {}
+      : url_(std::move(url)), limits_(limits) {
+    limits_.give_up_at = &give_up_at_;
+  }
 
   SinkResult<Position> open(const DrainIdentity& identity, Position start) override;
   SinkResult<void> ensure(const schema::Table& table) override;
@@ -31,6 +34,7 @@ class PostgresLane final : public SinkLane {
   SinkResult<void> commit(Position from, Position to) override;
   void rollback() noexcept override;
   SinkResult<Position> flushed() override;
+  void give_up_at(IngestConnection::Ticks when) noexcept override { give_up_at_ = when; }
 
  private:
   /// A table as ensured, and how its rows get there.
@@ -56,6 +60,7 @@ class PostgresLane final : public SinkLane {
 
   std::string url_;
   IngestConnection::Limits limits_;
+  std::atomic<IngestConnection::Ticks> give_up_at_{IngestConnection::Ticks::max()};
   DrainIdentity identity_;
   bool let_in_ = false;  // once: later refusals are waited out
   std::optional<IngestConnection> ingest_;

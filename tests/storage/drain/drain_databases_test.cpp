@@ -27,6 +27,40 @@ class DrainIntoDatabase : public DrainTest {
     EXPECT_TRUE(result) << result.error().message;
     return result && !(*result).rows.empty() ? (*result).rows[0][0].value_or("NULL") : "";
   }
+  /// One lane sees x as a number first, the other as text.
+  void lanes_with_other_types(Sink& sink) {
+    open_journal(2);
+    const auto catalog = test::catalog_of(R"(
+[[mapping]]
+name = "any"
+topic = "d/{device}"
+table = "any"
+columns = "auto"
+)");
+    RunningDrain first(*journal, sink.lane(Lane{0}), catalog, Lane{0});
+    RunningDrain second(*journal, sink.lane(Lane{1}), catalog, Lane{1});
+    first.start();
+    publish("d/a", R"({"x": 1, "y": 1})", client_of(Lane{0}));
+    ASSERT_TRUE(eventually([&] { return first.done() == 1; }));
+    for (const char* payload :
+         {R"({"x": "one", "y": 2})", R"({"x": 2})", R"({"y": 3, "z": "new"})"})
+      publish("d/b", payload, client_of(Lane{1}));
+    ASSERT_TRUE(eventually([&] { return journal->durable() == journal->appended(); }));
+    second.start();
+    ASSERT_TRUE(eventually([&] { return second.done() == 3; }));
+    for (const char* payload : {R"({"x": 3, "z": "b"})", R"({"x": true})"})
+      publish("d/b", payload, client_of(Lane{1}));
+    ASSERT_TRUE(eventually([&] { return second.done() == 5; }));
+    EXPECT_EQ(second.stop(), DrainEnd::stopped) << second.error;
+    EXPECT_EQ(first_cell(sink,
+                         "SELECT count(x) || ',' || CAST(sum(x) AS integer) || ',' || "
+                         "count(z) || ',' || count(*) FROM \"any\""),
+              "3,6,2,4");
+    EXPECT_EQ(second.counters.stored, 3U);
+    EXPECT_EQ(second.counters.dead_letter, 2U);
+    EXPECT_EQ(first_cell(sink, "SELECT count(*) FROM rowgate_dead_letter WHERE reason LIKE '%x%'"),
+              "2");
+  }
   /// "count of rows, of distinct n, of checkpoints"
   static std::string tally(Sink& sink) {
     return first_cell(sink,
@@ -91,6 +125,10 @@ TEST_F(DrainIntoSqlite, AFileDeletedWhileInUseIsMadeAgainAndFilled) {
   ASSERT_TRUE(eventually([&] { return running->done() == 300; }));
   EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
   EXPECT_EQ(tally(*sink_), "300 rows, 300 different");
+}
+
+TEST_F(DrainIntoSqlite, LanesThatSawOtherTypesFirstLoseOnlyTheMessagesThatDoNotFit) {
+  lanes_with_other_types(*sink_);
 }
 
 TEST_F(DrainIntoSqlite, AWriterThatHoldsTheFileOnlyDelays) {
@@ -199,6 +237,28 @@ TEST_F(DrainIntoPostgres, AFrozenServerIsGivenUpAndFoundAgain) {
   EXPECT_TRUE(eventually([&] { return running->done() == 20; }));
   EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
   EXPECT_EQ(tally(*sink_), "20 rows, 20 different");
+}
+
+TEST_F(DrainIntoPostgres, AStopEndsInTimeThoughTheServerIsFrozen) {
+  auto running = drain_into(sink_->lane({}));
+  running->start(std::chrono::milliseconds(200));
+  publish_readings(0, 10);
+  ASSERT_TRUE(eventually([&] { return running->done() == 10; }));
+  server_.freeze();
+  publish_readings(10, 20);
+  ASSERT_TRUE(eventually([&] { return journal->durable() == journal->appended(); }));
+  const auto asked = std::chrono::steady_clock::now();
+  EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
+  EXPECT_LT(std::chrono::steady_clock::now() - asked, std::chrono::seconds(10));
+  running.reset();  // its connection holds the checkpoint
+  server_.thaw();
+  const auto again = drain_into(sink_->lane({}));
+  again->start();
+  EXPECT_TRUE(eventually([&] { return tally(*sink_) == "20 rows, 20 different"; }));
+}
+
+TEST_F(DrainIntoPostgres, LanesThatSawOtherTypesFirstLoseOnlyTheMessagesThatDoNotFit) {
+  lanes_with_other_types(*sink_);
 }
 
 TEST_F(DrainIntoPostgres, ARowTheDatabaseRefusesIsADeadLetterWithItsReason) {

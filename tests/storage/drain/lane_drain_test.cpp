@@ -386,6 +386,38 @@ TEST_F(DrainTest, LanesMayGoAndComeBack) {
   EXPECT_EQ(values, numbers(0, n));
 }
 
+/// A database that runs into its time limit with more than 8 rows at once.
+class SlowLane final : public SinkLane {
+ public:
+  explicit SlowLane(std::unique_ptr<SinkLane> lane) : lane_(std::move(lane)) {}
+  SinkResult<Position> open(const DrainIdentity& identity, Position start) override {
+    return lane_->open(identity, start);
+  }
+  SinkResult<void> ensure(const schema::Table& table) override { return lane_->ensure(table); }
+  SinkResult<void> begin() override { return lane_->begin(); }
+  SinkResult<void> insert(const RowSlice& rows, bool savepoint) override {
+    if (rows.count > 8) return SinkError{CommitOutcome::retry, "statement timeout"};
+    return lane_->insert(rows, savepoint);
+  }
+  SinkResult<void> commit(Position from, Position to) override { return lane_->commit(from, to); }
+  void rollback() noexcept override { lane_->rollback(); }
+  SinkResult<Position> flushed() override { return lane_->flushed(); }
+
+ private:
+  std::unique_ptr<SinkLane> lane_;
+};
+
+TEST_F(DrainTest, ABatchTooLargeForTheDatabaseBecomesSmaller) {
+  publish_readings(0, 100);
+  ASSERT_TRUE(eventually([&] { return journal->durable() == journal->appended(); }));
+  RunningDrain running(*journal, std::make_unique<SlowLane>(database.lane()),
+                       test::catalog_of(test::readings_mapping));
+  running.start();
+  EXPECT_TRUE(eventually([&] { return running.done() == 100; }));
+  EXPECT_EQ(running.stop(), DrainEnd::stopped) << running.error;
+  EXPECT_EQ(stored(), numbers(0, 100));
+}
+
 TEST_F(DrainTest, TwoLanesShareTheWork) {
   open_journal(2);
   RunningDrain first(*journal, database.lane(), test::catalog_of(test::readings_mapping), Lane{0});
