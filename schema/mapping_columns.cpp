@@ -272,6 +272,7 @@ void parse_columns(const toml::table& table, ParsedMapping& parsed, Errors& erro
   } else {
     errors.add(*node, "columns must be a table or \"auto\"", "write [mapping.columns]");
   }
+  if (node == nullptr) return check_names(parsed, errors);
   if (mapping.auto_columns && narrow) {
     errors.add(*node, "automatic columns and layout = \"narrow\" exclude each other");
   }

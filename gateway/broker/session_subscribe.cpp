@@ -7,7 +7,6 @@
 namespace rowgate::broker {
 namespace {
 
-using mqtt::QoS;
 using mqtt::ReasonCode;
 
 }  // namespace

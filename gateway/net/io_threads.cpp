@@ -38,7 +38,8 @@ void IoThreads::proceed(broker::ConnectionRef successor) {
 }
 
 void IoThreads::deliver(broker::Delivery&& delivery) {
-  threads_[delivery.to.thread]->post(std::move(delivery));
+  IoThread& thread = *threads_[delivery.to.thread];
+  thread.post(std::move(delivery));
 }
 
 }  // namespace rowgate::net
