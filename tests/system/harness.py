@@ -323,6 +323,14 @@ class SqliteDatabase:
         with contextlib.closing(sqlite3.connect(self.path, timeout=10)) as connection:
             connection.executescript(sql)
 
+    @contextlib.contextmanager
+    def locked(self, _table):
+        """Nobody else can write meanwhile."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=10)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+            connection.rollback()
+
     def columns(self, table):
         """{name: declared type in lower case}; empty: there is no such table."""
         if not self.path.exists():
@@ -354,6 +362,15 @@ class PostgresDatabase:
     def execute(self, sql):
         with self._connect() as connection, connection.cursor() as cursor:
             cursor.execute(sql)
+
+    @contextlib.contextmanager
+    def locked(self, table):
+        """Nobody else can write the table meanwhile."""
+        with self._connect() as connection, connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute(f'LOCK TABLE "{table}" IN ACCESS EXCLUSIVE MODE')
+            yield
+            cursor.execute("ROLLBACK")
 
     def columns(self, table):
         return dict(self.rows(

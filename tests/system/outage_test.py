@@ -127,12 +127,9 @@ class OutageTest(harness.PostgresCase):
         device = mqtt.Publisher("locked", self.node.mqtt_port, source("locked", 2))
         device.publish(10)
         self.node.wait_drained(10)
-        with self.database._connect() as connection, connection.cursor() as cursor:
-            cursor.execute("BEGIN")
-            cursor.execute("LOCK TABLE out IN ACCESS EXCLUSIVE MODE")
+        with self.database.locked("out"):
             device.publish(500)
             self.assertEqual(self.assert_balanced(self.node).pending, 500)
-            cursor.execute("COMMIT")
         self.node.wait_drained(510)
         self.assertEqual(self.numbers("locked"), list(range(510)))
 

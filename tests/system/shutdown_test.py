@@ -45,6 +45,19 @@ class ShutdownTests:
             self.assertEqual(self.node.wait_exit(10), 0)
             self.assertEqual(self.numbers(device), list(range(300)))
 
+    def test_sigterm_drains_many_batches_that_the_database_held_up(self):
+        self.serve(drain__max_rows=20)
+        publisher = mqtt.Publisher("held", self.node.mqtt_port, source("held", 2))
+        publisher.publish(10)
+        self.node.wait_drained(10)
+        with self.database.locked("stop"):
+            publisher.publish(990)
+            self.assertGreater(self.node.ledger().pending, 900)
+            self.node.signal(signal.SIGTERM)
+            harness.wait_until(lambda: "SIGTERM" in self.node.log(), "SIGTERM is logged")
+        self.assertEqual(self.node.wait_exit(15), 0)
+        self.assertEqual(self.numbers("held"), list(range(1000)))
+
     def test_a_client_of_5_is_told_that_the_server_shuts_down(self):
         self.serve()
         wire = mqtt.session(self.node.mqtt_port, "told", 5)
