@@ -1,5 +1,7 @@
 #include "gateway/http/server.hpp"
 
+#include <pthread.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -184,6 +186,7 @@ Server::Server(const std::string& host, std::uint16_t port, Endpoints endpoints)
   state_->listen(host, port);
   asio::co_spawn(*state_->context, state_->accept(), asio::detached);
   state_->thread = std::thread([state = state_.get()] { state->context->run(); });
+  pthread_setname_np(state_->thread.native_handle(), "rowgate-http");
 }
 
 Server::~Server() {

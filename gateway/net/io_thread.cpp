@@ -1,5 +1,7 @@
 #include "gateway/net/io_thread.hpp"
 
+#include <fmt/format.h>
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/post.hpp>
@@ -35,6 +37,7 @@ void IoThread::start() {
   accept();
   tick();
   thread_ = std::thread([this] { io_.run(); });
+  pthread_setname_np(thread_.native_handle(), fmt::format("rowgate-io-{}", index_).c_str());
 }
 
 broker::Moment IoThread::now() const noexcept {

@@ -1,6 +1,7 @@
 #include "storage/journal/segmented_journal.hpp"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -108,6 +109,7 @@ void SegmentedJournal::start(std::function<void(Position)> on_durable,
   on_durable_ = std::move(on_durable);
   on_failure_ = std::move(on_failure);
   thread_ = std::thread([this] { commit_loop(); });
+  pthread_setname_np(thread_.native_handle(), "rowgate-commit");
 }
 
 void SegmentedJournal::stop() noexcept {
