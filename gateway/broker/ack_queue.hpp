@@ -3,8 +3,9 @@
 // One thread appends positions that only grow, so the queue is a FIFO and the order of PUBACKs is
 // the order of the PUBLISHes [MQTT-4.6.0-2]. Belongs to one I/O thread.
 //
-// Bounded by construction: a pending acknowledgement stands for a record that is not yet durable,
-// and those fit the journal's open buffer and the batch being written.
+// Bounded: at `limit` its sessions stall. Acknowledgements of records not yet durable never get
+// there, since those fit the journal's open buffer and the batch being written; but duplicates
+// append none.
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -26,6 +27,8 @@ static_assert(sizeof(PendingAck) == 24);
 
 class AckQueue {
  public:
+  static constexpr std::size_t limit = 1U << 20;
+
   AckQueue() : ring_(1024) {}
 
   void push(const PendingAck& ack) {

@@ -45,6 +45,10 @@ Session::Received Session::receive(std::string_view bytes, Moment now, std::stri
   Received result;
   if (state_ == State::awaiting_take_over) result.next = begin(out);
   while (result.next == Next::read) {
+    if (acks.size() >= AckQueue::limit) {
+      result.next = Next::stall;
+      break;
+    }
     const mqtt::FrameResult found =
         mqtt::next_frame(bytes.substr(result.consumed), broker_.options.max_packet_bytes);
     if (found.status == mqtt::FrameResult::Status::need_more) {

@@ -12,6 +12,7 @@
 #include "gateway/cli/mapping_source.hpp"
 #include "gateway/cli/metrics.hpp"
 #include "gateway/cli/open_sink.hpp"
+#include "gateway/net/descriptors.hpp"
 #include "storage/os/clock.hpp"
 
 namespace rowgate::cli {
@@ -120,11 +121,23 @@ void Gateway::check_tables() {
   }
 }
 
+std::uint32_t Gateway::max_connections() const {
+  const std::uint32_t wanted = config_.mqtt.max_connections;
+  const std::uint64_t descriptors = net::raise_descriptor_limit();
+  const std::uint32_t allowed = net::connections_within(descriptors, wanted);
+  if (allowed < wanted) {
+    spdlog::warn(
+        "this process may open {} files, which leaves {} for clients; raise the limit (ulimit -n, "
+        "LimitNOFILE=) to have the {} of `mqtt.max_connections`",
+        descriptors, allowed, wanted);
+  }
+  return allowed;
+}
+
 void Gateway::start() {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned threads = std::min(config_.io_threads ? config_.io_threads : cores, 255U);
-  listener_.open(*broker_, threads,
-                 {config_.mqtt.max_connections, config_.mqtt.max_outgoing_bytes});
+  listener_.open(*broker_, threads, {max_connections(), config_.mqtt.max_outgoing_bytes});
   http_ = std::make_unique<http::Server>(
       config_.http.listen.host, config_.http.listen.port,
       http::Endpoints{.live =

@@ -42,6 +42,8 @@ class Gateway {
   void open_lanes();
   void check_tables();
   void start();
+  /// mqtt.max_connections, or fewer if the process may not open so many files.
+  std::uint32_t max_connections() const;
   void run_lane(std::size_t lane, std::stop_token stop);
   void stop();
   void await_signal();

@@ -403,5 +403,17 @@ TEST_F(SessionTest, SendsNoAnswerLargerThanTheClientTakes) {
   EXPECT_EQ(small.answers(), "\xE0\x01\x95"s);
 }
 
+TEST_F(SessionTest, StallsWhileTooManyAcknowledgementsWait) {
+  Client c = connected("sensor");
+  const std::string sent = publish(Version::v311, "a", "1", QoS::exactly_once, 5);
+  while (c.acks.size() < AckQueue::limit)
+    c.acks.push({.end = journal_->durable(), .slot = 1, .generation = 1, .packet_id = 1});
+  EXPECT_EQ(c.send(sent), Next::stall);
+  EXPECT_EQ(c.consumed, 0U);
+  c.acks.release(journal_->durable(), [](const PendingAck&) {});
+  EXPECT_EQ(c.send(sent), Next::read);
+  EXPECT_EQ(c.answers(), ack(PacketType::pubrec, 5));
+}
+
 }  // namespace
 }  // namespace rowgate::broker
