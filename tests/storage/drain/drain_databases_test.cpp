@@ -174,15 +174,17 @@ TEST_F(DrainIntoPostgres, KilledBackendsLoseAndDoubleNothing) {
   std::jthread killer([&] {
     while (publishing) terminate();
   });
-  for (int n = 0; n < 4000; n += 100) {
+  int n = 0;
+  // On a busy machine the first kill may take its time.
+  for (; n < 4000 || (running->counters.retries == 0 && n < 400'000); n += 100) {
     publish_readings(n, n + 100);
     ASSERT_TRUE(eventually([&] { return running->done() + 600 >= static_cast<unsigned>(n); }));
   }
   publishing = false;
   killer.join();
-  EXPECT_TRUE(eventually([&] { return running->done() == 4000; }));
+  EXPECT_TRUE(eventually([&] { return running->done() == static_cast<unsigned>(n); }));
   EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
-  EXPECT_EQ(tally(*sink_), "4000 rows, 4000 different");
+  EXPECT_EQ(tally(*sink_), fmt::format("{0} rows, {0} different", n));
   EXPECT_GT(running->counters.retries, 0U);
 }
 
