@@ -48,7 +48,8 @@ void run(benchmark::State& state, std::string_view toml, const std::string& topi
       n = 0;
     }
   }
-  if (rows < static_cast<std::uint64_t>(state.iterations())) state.SkipWithError("messages were refused");
+  if (rows < static_cast<std::uint64_t>(state.iterations()))
+    state.SkipWithError("messages were refused");
   state.SetItemsProcessed(static_cast<std::int64_t>(rows));
 }
 
