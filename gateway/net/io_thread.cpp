@@ -238,7 +238,7 @@ void IoThread::quiesce() {
   });
 }
 
-void IoThread::finish() {
+void IoThread::say_good_bye() {
   run_and_wait([this] {
     release_acks();
     for (Slot& slot : slots_) {
@@ -250,6 +250,9 @@ void IoThread::finish() {
     pause_.expires_after(good_bye_time);
     pause_.async_wait([this](const boost::system::error_code&) { io_.stop(); });
   });
+}
+
+void IoThread::join() {
   thread_.join();
 }
 

@@ -40,10 +40,12 @@ class IoThread {
   void journal_moved();
   /// Any thread.
   void post(Mail&& mail);
-  /// Any thread, once each, in this order; both wait until it is done. quiesce() stops accepting
-  /// and reading; finish() sends the acknowledgements now due, says good-bye and ends the thread.
+  /// Any thread, once each, in this order; each waits until it is done. quiesce() stops accepting
+  /// and reading; say_good_bye() sends the acknowledgements now due and tells the clients; join()
+  /// gives them a second to read that, and the thread ends.
   void quiesce();
-  void finish();
+  void say_good_bye();
+  void join();
 
   // For this thread's connections.
   broker::Broker& broker() noexcept { return broker_; }

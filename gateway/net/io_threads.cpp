@@ -26,7 +26,8 @@ void IoThreads::quiesce() {
 }
 
 void IoThreads::finish() {
-  for (const auto& thread : threads_) thread->finish();
+  for (const auto& thread : threads_) thread->say_good_bye();
+  for (const auto& thread : threads_) thread->join();
 }
 
 void IoThreads::take_over(broker::ConnectionRef displaced, broker::ConnectionRef successor) {
