@@ -1,6 +1,7 @@
 #include "gateway/cli/gateway.hpp"
 
 #include <fmt/format.h>
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -157,6 +158,7 @@ void Gateway::start() {
 }
 
 void Gateway::run_lane(std::size_t lane, std::stop_token stop) {
+  pthread_setname_np(pthread_self(), fmt::format("rowgate-lane-{}", lane).c_str());
   std::string error;
   if (lanes_[lane].drain->run(stop, config_.shutdown_drain, error) != storage::DrainEnd::stopped) {
     fault(fmt::format("lane {}: {}", lane, error));

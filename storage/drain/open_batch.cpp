@@ -1,10 +1,16 @@
 #include "storage/drain/open_batch.hpp"
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
 
 namespace rowgate::storage {
 
 using std::chrono::milliseconds;
+
+namespace {
+constexpr milliseconds gather_time{5};
+}
 
 OpenBatch::OpenBatch(Journal& journal, os::Clock& clock, Lane lane, Limits limits)
     : journal_(journal), clock_(clock), lane_(lane), limits_(limits) {}
@@ -95,10 +101,22 @@ void OpenBatch::add(const RecordView& record) {
   bytes_ += record.end.value - record.position.value;
 }
 
+void OpenBatch::gather(std::stop_token stop, milliseconds wait) {
+  std::mutex mutex;
+  std::condition_variable_any woken;
+  std::unique_lock lock(mutex);
+  woken.wait_for(lock, std::move(stop), wait, [] { return false; });
+}
+
 void OpenBatch::fill(std::stop_token stop, milliseconds idle) {
   const auto began = clock_.ticks();
   while (!full()) {
     if (!current_) {
+      // A lane that has caught up has time to spare: a wake-up for each of the journal's commits
+      // would cost more than the rows they bring.
+      if (!messages_.empty() && read_at_ >= journal_.durable()) {
+        gather(stop, std::min(limits_.age - age(), gather_time));
+      }
       const milliseconds waited = std::chrono::duration_cast<milliseconds>(clock_.ticks() - began);
       const milliseconds wait = messages_.empty() ? idle - waited : limits_.age - age();
       if (wait.count() <= 0 || !read_batch(stop, wait)) return;

@@ -61,6 +61,8 @@ class OpenBatch {
  private:
   bool full() const noexcept;
   bool read_batch(std::stop_token stop, std::chrono::milliseconds wait);
+  /// Sleeps while more gathers in the journal, unless `stop` is requested.
+  void gather(std::stop_token stop, std::chrono::milliseconds wait);
   /// Maps what is left of the journal batch in hand. False: full.
   bool map_batch();
   void add(const RecordView& record);
