@@ -11,7 +11,7 @@ namespace rowgate::storage {
 bool OpenIds::contains(std::string_view client_id, std::uint16_t packet_id) const noexcept {
   const auto client = clients_.find(client_id);
   return client != clients_.end() &&
-         std::find(client->second.begin(), client->second.end(), packet_id) != client->second.end();
+         std::binary_search(client->second.begin(), client->second.end(), packet_id);
 }
 
 bool OpenIds::any(std::string_view client_id) const noexcept {
@@ -23,8 +23,9 @@ bool OpenIds::insert(std::string_view client_id, std::uint16_t packet_id) {
   auto client = clients_.find(client_id);
   if (client == clients_.end()) client = clients_.try_emplace(std::string(client_id)).first;
   auto& ids = client->second;
-  if (std::find(ids.begin(), ids.end(), packet_id) != ids.end()) return false;
-  ids.push_back(packet_id);
+  const auto at = std::lower_bound(ids.begin(), ids.end(), packet_id);
+  if (at != ids.end() && *at == packet_id) return false;
+  ids.insert(at, packet_id);
   return true;
 }
 
@@ -32,10 +33,9 @@ bool OpenIds::erase(std::string_view client_id, std::uint16_t packet_id) noexcep
   const auto client = clients_.find(client_id);
   if (client == clients_.end()) return false;
   auto& ids = client->second;
-  const auto id = std::find(ids.begin(), ids.end(), packet_id);
-  if (id == ids.end()) return false;
-  *id = ids.back();
-  ids.pop_back();
+  const auto id = std::lower_bound(ids.begin(), ids.end(), packet_id);
+  if (id == ids.end() || *id != packet_id) return false;
+  ids.erase(id);
   return true;
 }
 
@@ -82,6 +82,7 @@ void OpenIds::read_snapshot(std::string_view body) {
     const auto ids = in.le<std::uint16_t>();
     auto& list = clients_[std::string(in.view(client_size))];
     for (std::uint16_t k = 0; k < ids; ++k) list.push_back(in.le<std::uint16_t>());
+    std::sort(list.begin(), list.end());
   }
 }
 

@@ -44,7 +44,8 @@ class OpenIds {
     }
   };
   // An entry without ids stays until the next snapshot, so that a client that publishes again and
-  // again at QoS 2 costs no allocation each time. Few ids are open at once: a plain vector.
+  // again at QoS 2 costs no allocation each time. The ids are sorted: a client may hold 65,535, and
+  // all appends wait while one is looked for.
   std::unordered_map<std::string, std::vector<std::uint16_t>, Hash, std::equal_to<>> clients_;
 };
 
