@@ -372,9 +372,7 @@ main() {
   return $((failures > 0))
 }
 
-for tool in python3 sqlite3 psql; do
-  command -v $tool >/dev/null || fail "$tool is missing: apt-get install python3 sqlite3 postgresql"
-done
+"$root/deploy/packages/install.sh" build bench || exit 1
 if [ -z "$binary" ]; then
   binary=$root/build/bench
   (cd "$root" && cmake --preset bench >"$work/build.log" 2>&1 &&

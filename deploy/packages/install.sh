@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deploy/packages/install.sh LIST...: installs what the named lists (build, run, demo, test, ci) ask
+# deploy/packages/install.sh LIST...: installs what the named lists (build, run, demo, test, bench, ci) ask
 # for and this machine lacks, and says what. Does nothing, quickly, when nothing is missing.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
