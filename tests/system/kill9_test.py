@@ -61,7 +61,9 @@ class KillTests:
             thread.start()
         for number in range(ROUNDS):
             self.round(number)
-        if not self.node.running:
+        if self.node.running:
+            self.node.wait_ready()
+        else:
             self.node.start()
         for thread in threads:
             thread.finish()
