@@ -127,7 +127,7 @@ std::uint32_t Gateway::max_connections() const {
   const std::uint64_t descriptors = net::raise_descriptor_limit();
   const std::uint32_t allowed = net::connections_within(descriptors, wanted);
   if (allowed < wanted) {
-    spdlog::warn(
+    spdlog::info(
         "this process may open {} files, which leaves {} for clients; raise the limit (ulimit -n, "
         "LimitNOFILE=) to have the {} of `mqtt.max_connections`",
         descriptors, allowed, wanted);
