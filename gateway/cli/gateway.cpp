@@ -225,10 +225,9 @@ void Gateway::housekeeping() {
 void Gateway::stop() {
   accepting_ = false;
   listener_.quiesce();
-  while (!faulted_ && journal_->durable() < journal_->appended()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // a commit, or two
-  }
+  await_commit();
   listener_.finish();
+  await_commit();  // sessions that ended with their connections
   for (LaneThread& lane : lanes_) lane.thread.request_stop();
   for (LaneThread& lane : lanes_) lane.thread.join();
   trim();  // a journal that is drained may have another number of lanes at the next start
@@ -239,6 +238,12 @@ void Gateway::stop() {
                                         : fmt::format("{} messages stay in the journal for the "
                                                       "next start",
                                                       left));
+}
+
+void Gateway::await_commit() const {
+  while (!faulted_ && journal_->durable() < journal_->appended()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 std::uint64_t Gateway::pending() const {

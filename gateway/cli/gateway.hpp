@@ -46,6 +46,8 @@ class Gateway {
   std::uint32_t max_connections() const;
   void run_lane(std::size_t lane, std::stop_token stop);
   void stop();
+  /// Until all that was appended is durable, or cannot be.
+  void await_commit() const;
   void await_signal();
   void housekeeping();
   /// Gives back what every lane's sink has flushed.
