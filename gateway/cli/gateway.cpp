@@ -92,6 +92,7 @@ void Gateway::open_lanes() {
   options.store_unmapped = config_.drain.unmapped == config::Unmapped::store;
   options.accept_gap = config_.journal.on_gap == config::OnGap::accept;
   counters_ = std::vector<storage::LaneCounters>(journal_->lanes());
+  bool away = false;
   for (std::uint16_t i = 0; i < journal_->lanes(); ++i) {
     const storage::Lane lane{i};
     auto drain = std::make_unique<storage::LaneDrain>(
@@ -102,8 +103,9 @@ void Gateway::open_lanes() {
     if (!opened && opened.error().outcome != storage::CommitOutcome::retry) {
       throw std::runtime_error(opened.error().message);
     }
-    if (!opened) {
+    if (!opened && !away) {  // once: the lanes have one database
       spdlog::warn("{}; publishes are journalled until it is back", opened.error().message);
+      away = true;
     }
     lanes_.push_back({std::move(drain), {}});
   }
@@ -235,8 +237,8 @@ void Gateway::stop() {
   http_->stop();
   const std::uint64_t left = pending();
   spdlog::info("stopped; {}", left == 0 ? "the journal is drained"
-                                        : fmt::format("{} messages stay in the journal for the "
-                                                      "next start",
+                                        : fmt::format("left in the journal for the next start: "
+                                                      "{} messages",
                                                       left));
 }
 
