@@ -106,9 +106,8 @@ TEST(Mapper, does_not_store_an_unmapped_message_it_is_not_asked_to) {
 }
 
 TEST(Mapper, does_not_allocate_in_the_steady_state) {
-#ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "allocations are not counted under AddressSanitizer";
-#endif
+  // AddressSanitizer has an operator new of its own, so there nothing is counted and this only
+  // runs.
   Fixture json(catalog_of(climate));
   Fixture built_in(built_in_catalog());
   const auto batch = [&] {
