@@ -210,18 +210,24 @@ TEST_F(DrainIntoPostgres, CommitsThatAnAsynchronousServerForgetsAreDoneAgain) {
   server_.start();
   const auto running = drain_into(sink_->lane({}));
   running->start();
-  publish_readings(0, 500);
-  ASSERT_TRUE(eventually([&] { return running->done() == 500; }));
-  server_.stop("immediate");
-  server_.configure("wal_writer_delay = 200ms");
-  server_.start();
-  publish_readings(500, 600);
-  EXPECT_TRUE(eventually([&] { return tally(*sink_) == "600 rows, 600 different"; }));
-  EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
-  EXPECT_EQ(running->counters.stored, 600U);
+  // The server may flush for reasons of its own, and then forgets nothing: once more.
   bool went_back = false;
-  for (const std::string& text : running->warnings())
-    went_back |= text.find("went back") != std::string::npos;
+  int readings = 0;
+  for (int crash = 0; crash < 5 && !went_back; ++crash) {
+    publish_readings(readings, readings + 500);
+    readings += 500;
+    ASSERT_TRUE(eventually([&] { return running->done() == static_cast<std::size_t>(readings); }));
+    server_.stop("immediate");
+    server_.start();
+    publish_readings(readings, readings + 100);
+    readings += 100;
+    const std::string all = std::to_string(readings);
+    EXPECT_TRUE(eventually([&] { return tally(*sink_) == all + " rows, " + all + " different"; }));
+    for (const std::string& text : running->warnings())
+      went_back |= text.find("went back") != std::string::npos;
+  }
+  EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
+  EXPECT_EQ(running->counters.stored, static_cast<std::uint64_t>(readings));
   EXPECT_TRUE(went_back) << "the server forgot nothing: the test proves nothing";
 }
 
