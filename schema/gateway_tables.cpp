@@ -22,6 +22,25 @@ void fill_shared(std::span<Value> row, Arena& arena, const Message& message) {
   row[encoding] = Value::of_bytes(Type::text, text.hex ? "hex" : "text");
 }
 
+/// What both share, with `own` columns between the payload and the properties.
+Table gateway_table(std::string name, const std::vector<Column>& own) {
+  std::vector<Column> columns = {{"received_at", Type::timestamptz, true},
+                                 {"topic", Type::text, true},
+                                 {"client_id", Type::text, true},
+                                 {"qos", Type::bigint, true},
+                                 {"retain", Type::boolean, true},
+                                 {"payload", Type::text, true},
+                                 {"encoding", Type::text, true}};
+  columns.insert(columns.end(), own.begin(), own.end());
+  columns.push_back({"properties", Type::bytea, false});
+  columns.push_back({"position", Type::bigint, true});
+  return {.name = std::move(name),
+          .columns = std::move(columns),
+          .key = {},
+          .on_conflict = OnConflict::ignore,
+          .time_column = "received_at"};
+}
+
 /// PostgreSQL's text cannot hold U+0000, and a dead letter that is refused has nowhere to go.
 Value reason_of(std::string_view reason, Arena& arena) {
   char* const text = arena.allocate(reason.size());
@@ -36,38 +55,13 @@ Value properties_of(const Message& message) {
 }  // namespace
 
 const Table& dead_letter_table() {
-  static const Table table{.name = "rowgate_dead_letter",
-                           .columns = {{"received_at", Type::timestamptz, true},
-                                       {"topic", Type::text, true},
-                                       {"client_id", Type::text, true},
-                                       {"qos", Type::bigint, true},
-                                       {"retain", Type::boolean, true},
-                                       {"payload", Type::text, true},
-                                       {"encoding", Type::text, true},
-                                       {"mapping", Type::text, true},
-                                       {"reason", Type::text, true},
-                                       {"properties", Type::bytea, false},
-                                       {"position", Type::bigint, true}},
-                           .key = {},
-                           .on_conflict = OnConflict::ignore,
-                           .time_column = "received_at"};
+  static const Table table = gateway_table(
+      "rowgate_dead_letter", {{"mapping", Type::text, true}, {"reason", Type::text, true}});
   return table;
 }
 
 const Table& unmapped_table() {
-  static const Table table{.name = "rowgate_unmapped",
-                           .columns = {{"received_at", Type::timestamptz, true},
-                                       {"topic", Type::text, true},
-                                       {"client_id", Type::text, true},
-                                       {"qos", Type::bigint, true},
-                                       {"retain", Type::boolean, true},
-                                       {"payload", Type::text, true},
-                                       {"encoding", Type::text, true},
-                                       {"properties", Type::bytea, false},
-                                       {"position", Type::bigint, true}},
-                           .key = {},
-                           .on_conflict = OnConflict::ignore,
-                           .time_column = "received_at"};
+  static const Table table = gateway_table("rowgate_unmapped", {});
   return table;
 }
 
