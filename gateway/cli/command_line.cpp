@@ -28,6 +28,7 @@ std::string_view value_name(const config::Option& option) {
     case config::Kind::count:
       return "N";
     case config::Kind::choice:
+    case config::Kind::flag:
       return "WORD";
     case config::Kind::text:
       return option.flag == "--sink" ? "URL" : "TEXT";

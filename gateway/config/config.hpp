@@ -22,6 +22,13 @@ struct Endpoint {
 
 enum class OnGap : std::uint8_t { refuse, accept };
 enum class Unmapped : std::uint8_t { store, drop, reject };
+/// When a publish is acknowledged: once it is durable in the journal, or once its row is committed.
+enum class AckAt : std::uint8_t { journal, database };
+/// Who may connect without credentials: `local`: everybody, where all listeners are loopback and
+/// neither users nor tokens nor client certificates are configured; else nobody.
+enum class Anonymous : std::uint8_t { local, allow, deny };
+/// Which field of a client's certificate is its user name; `none`: a password is asked for as well.
+enum class CertificateUser : std::uint8_t { none, cn, san };
 enum class LogFormat : std::uint8_t { human, json };
 
 struct Config {
@@ -34,14 +41,53 @@ struct Config {
 
   struct {
     Endpoint listen{"127.0.0.1", 1883};
+    Endpoint tls_listen{};  // an empty host: no such listener; so for the two below
+    Endpoint ws_listen{};
+    Endpoint wss_listen{};
+    bool proxy_protocol = false;  // every connection begins with a PROXY protocol v2 header
+    AckAt ack = AckAt::journal;
     std::uint32_t max_packet_bytes = 1U << 20;
     std::uint16_t receive_maximum = 1024;  // QoS 1 and 2 in flight from one client
     std::uint16_t topic_alias_maximum = 64;
+    std::uint16_t max_keep_alive = 0;  // seconds; 0: as the client asks
+    std::uint32_t max_topic_bytes = 65'535;
+    std::uint16_t max_topic_levels = 128;
+    std::uint32_t max_subscriptions = 1'000;         // of one client
+    std::uint32_t max_sessions = 1'000'000;          // that outlive their connections
+    std::uint32_t max_connections_per_address = 0;   // 0: no limit
+    std::uint32_t max_connects_per_second = 0;       // in all; 0: no limit
+    std::uint32_t max_publishes_per_second = 0;      // of one client; 0: no limit
+    std::uint64_t max_publish_bytes_per_second = 0;  // of one client; 0: no limit
     std::uint32_t max_connections = 100'000;
     std::chrono::seconds connect_timeout{10};  // from accept to CONNECT
     std::chrono::seconds max_session_expiry{7 * 24 * 3600};
-    std::uint32_t max_outgoing_bytes = 8U << 20;  // unsent bytes a subscriber may let pile up
+    std::uint32_t max_outgoing_bytes = 8U << 20;    // unsent bytes a subscriber may let pile up
+    std::uint32_t max_queued_messages = 100'000;    // waiting for one session
+    std::uint64_t max_queued_bytes = 64ULL << 20;   // waiting for one session
+    std::uint64_t max_queued_total = 512ULL << 20;  // bytes waiting for all sessions
+    std::uint32_t max_retained_messages = 1'000'000;
+    std::uint64_t max_retained_bytes = 256ULL << 20;
+    std::chrono::seconds sys_interval{10};  // between $SYS messages; 0: none
   } mqtt;
+
+  struct {
+    std::string certificate;  // PEM, the chain; empty: no TLS listener can be opened
+    std::string key;
+    std::string client_ca;  // PEM; set: a client must present a certificate that it signed
+    CertificateUser user = CertificateUser::cn;
+    std::string min_version = "1.2";  // 1.2 | 1.3
+  } tls;
+
+  struct {
+    Anonymous anonymous = Anonymous::local;
+    std::string users;  // file of `rowgate user`; empty: no passwords
+    std::string acl;    // file; empty: everybody may publish and subscribe to all but $-topics
+    std::string jwks;   // file: keys whose JWTs are taken as passwords; empty: none
+    std::string jwt_audience;    // empty: not checked
+    std::string jwt_issuer;      // empty: not checked
+    std::string bootstrap_user;  // made, with the password below, where the users file is missing
+    std::string bootstrap_password;
+  } security;
 
   struct {
     Endpoint listen{"127.0.0.1", 8080};

@@ -131,13 +131,16 @@ class FileReader {
     const bool text = option.kind != Kind::count && node.is_string();
     const bool number =
         (option.kind == Kind::count || option.kind == Kind::size) && node.is_integer();
-    if (!text && !number) {
+    const bool flag = option.kind == Kind::flag && node.is_boolean();
+    if (!text && !number && !flag) {
       error(node.source(),
             fmt::format("{}: expected {}, got {}", option.name, option.expected, type_word(node)));
       return;
     }
     found_.push_back({node.source().begin.line, where(node.source()), &option,
-                      text ? **node.as_string() : std::to_string(**node.as_integer())});
+                      text   ? **node.as_string()
+                      : flag ? (**node.as_boolean() ? "true" : "false")
+                             : std::to_string(**node.as_integer())});
   }
 
   Loading& loading_;

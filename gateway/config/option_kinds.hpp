@@ -52,6 +52,23 @@ Option endpoint(std::string_view name, std::string_view flag, Member member,
   return option;
 }
 
+/// As endpoint(), but may be empty: no host.
+template <class Member>
+Option optional_endpoint(std::string_view name, std::string_view flag, Member member,
+                         std::string_view help) {
+  Option option = endpoint(name, flag, member, help);
+  option.expected = "HOST:PORT, or nothing";
+  option.set = [member, set = option.set](Config& config, std::string_view value) {
+    if (!value.empty()) return set(config, value);
+    member(config) = {};
+    return std::string();
+  };
+  option.get = [member](const Config& config) {
+    return member(config).host.empty() ? std::string() : format_endpoint(member(config));
+  };
+  return option;
+}
+
 template <class Member>
 Option size(std::string_view name, std::string_view flag, std::uint64_t least, std::uint64_t most,
             Member member, std::string_view help) {
@@ -132,6 +149,14 @@ Option choice(std::string_view name, std::string_view flag, Member member,
     }
     return std::string();
   };
+  return option;
+}
+
+template <class Member>
+Option flag(std::string_view name, std::string_view flag, Member member, std::string_view help) {
+  Option option =
+      choice<Member, bool>(name, flag, member, {{"true", true}, {"false", false}}, help);
+  option.kind = Kind::flag;
   return option;
 }
 

@@ -61,6 +61,23 @@ void add_general(std::vector<Option>& to) {
 void add_mqtt(std::vector<Option>& to) {
   to.push_back(endpoint("mqtt.listen", "--mqtt", ROWGATE_MEMBER(mqtt.listen),
                         "Where MQTT clients connect; port 0: the system chooses, the log says."));
+  to.push_back(optional_endpoint("mqtt.tls_listen", "--mqtts", ROWGATE_MEMBER(mqtt.tls_listen),
+                                 "Where clients connect with MQTT over TLS; empty: nowhere."));
+  to.push_back(
+      optional_endpoint("mqtt.ws_listen", "--ws", ROWGATE_MEMBER(mqtt.ws_listen),
+                        "Where clients connect with MQTT over WebSocket; empty: nowhere."));
+  to.push_back(optional_endpoint("mqtt.wss_listen", "--wss", ROWGATE_MEMBER(mqtt.wss_listen),
+                                 "Where clients connect with MQTT over secure WebSocket; empty: "
+                                 "nowhere."));
+  to.push_back(flag("mqtt.proxy_protocol", "", ROWGATE_MEMBER(mqtt.proxy_protocol),
+                    "Whether every connection begins with a PROXY protocol v2 header, as load "
+                    "balancers send it; the address in it is the client's."));
+  to.push_back(
+      choice<>("mqtt.ack", "--ack", ROWGATE_MEMBER(mqtt.ack),
+               std::vector<std::pair<std::string_view, AckAt>>{{"journal", AckAt::journal},
+                                                               {"database", AckAt::database}},
+               "When a publish is acknowledged: when it is durable in the journal, or when "
+               "the database has committed its row."));
   to.push_back(size("mqtt.max_packet_bytes", "", kib, 256 * mib,
                     ROWGATE_MEMBER(mqtt.max_packet_bytes),
                     "The largest MQTT packet taken; a client that sends more is disconnected."));
@@ -80,6 +97,96 @@ void add_mqtt(std::vector<Option>& to) {
   to.push_back(
       size("mqtt.max_outgoing_bytes", "", 64 * kib, gib, ROWGATE_MEMBER(mqtt.max_outgoing_bytes),
            "Unsent bytes a subscriber may let pile up before messages to it are dropped."));
+  to.push_back(
+      count("mqtt.max_keep_alive", "", 0, 65'535, ROWGATE_MEMBER(mqtt.max_keep_alive),
+            "The longest keep alive, in seconds, that an MQTT 5 client gets; 0: the one it "
+            "asks for."));
+  to.push_back(count("mqtt.max_topic_bytes", "", 16, 65'535, ROWGATE_MEMBER(mqtt.max_topic_bytes),
+                     "The longest topic name or filter taken."));
+  to.push_back(count("mqtt.max_topic_levels", "", 1, 65'535, ROWGATE_MEMBER(mqtt.max_topic_levels),
+                     "The deepest topic name or filter taken."));
+  to.push_back(count("mqtt.max_subscriptions", "", 1, 10'000'000,
+                     ROWGATE_MEMBER(mqtt.max_subscriptions), "Subscriptions of one client."));
+  to.push_back(count("mqtt.max_sessions", "", 1, 100'000'000, ROWGATE_MEMBER(mqtt.max_sessions),
+                     "Sessions kept for clients that are away; a further one ends with its "
+                     "connection."));
+  to.push_back(count("mqtt.max_connections_per_address", "", 0, 10'000'000,
+                     ROWGATE_MEMBER(mqtt.max_connections_per_address),
+                     "Clients connected at a time from one address; 0: no limit."));
+  to.push_back(count("mqtt.max_connects_per_second", "", 0, 10'000'000,
+                     ROWGATE_MEMBER(mqtt.max_connects_per_second),
+                     "Connections taken a second, in all; 0: no limit. Further ones wait."));
+  to.push_back(count("mqtt.max_publishes_per_second", "", 0, 1'000'000'000,
+                     ROWGATE_MEMBER(mqtt.max_publishes_per_second),
+                     "Publishes a second taken from one client, with bursts of one second; 0: no "
+                     "limit. A client that sends more is held back."));
+  to.push_back(size("mqtt.max_publish_bytes_per_second", "", 0, tib,
+                    ROWGATE_MEMBER(mqtt.max_publish_bytes_per_second),
+                    "Bytes of publishes a second taken from one client; 0: no limit."));
+  to.push_back(count("mqtt.max_queued_messages", "", 0, 100'000'000,
+                     ROWGATE_MEMBER(mqtt.max_queued_messages),
+                     "QoS 1 and 2 messages that wait for one session; further ones are dropped and "
+                     "counted."));
+  to.push_back(size("mqtt.max_queued_bytes", "", 0, tib, ROWGATE_MEMBER(mqtt.max_queued_bytes),
+                    "Bytes of messages that wait for one session."));
+  to.push_back(size("mqtt.max_queued_total", "", 0, tib, ROWGATE_MEMBER(mqtt.max_queued_total),
+                    "Bytes of messages that wait for all sessions together."));
+  to.push_back(count("mqtt.max_retained_messages", "", 0, 1'000'000'000,
+                     ROWGATE_MEMBER(mqtt.max_retained_messages),
+                     "Retained messages kept; 0: none, and clients are told so."));
+  to.push_back(size("mqtt.max_retained_bytes", "", 0, tib, ROWGATE_MEMBER(mqtt.max_retained_bytes),
+                    "Bytes of retained messages kept."));
+  to.push_back(duration("mqtt.sys_interval", "", 0s, 24h, ROWGATE_MEMBER(mqtt.sys_interval),
+                        "How often the `$SYS` topics are published; 0: never."));
+}
+
+void add_tls(std::vector<Option>& to) {
+  to.push_back(text("tls.certificate", "", Kind::file, ROWGATE_MEMBER(tls.certificate),
+                    "The server's certificate with its chain, PEM."));
+  to.push_back(text("tls.key", "", Kind::file, ROWGATE_MEMBER(tls.key),
+                    "The certificate's private key, PEM."));
+  to.push_back(
+      text("tls.client_ca", "", Kind::file, ROWGATE_MEMBER(tls.client_ca),
+           "Certificates, PEM, of those who sign clients' certificates; set: a client must "
+           "present one."));
+  to.push_back(choice<>(
+      "tls.user", "", ROWGATE_MEMBER(tls.user),
+      std::vector<std::pair<std::string_view, CertificateUser>>{{"cn", CertificateUser::cn},
+                                                                {"san", CertificateUser::san},
+                                                                {"none", CertificateUser::none}},
+      "What of a client's certificate is its user name: the common name, the "
+      "first subject alternative name, or nothing."));
+  to.push_back(choice<>(
+      "tls.min_version", "", ROWGATE_MEMBER(tls.min_version),
+      std::vector<std::pair<std::string_view, std::string_view>>{{"1.2", "1.2"}, {"1.3", "1.3"}},
+      "The oldest TLS version spoken."));
+}
+
+void add_security(std::vector<Option>& to) {
+  to.push_back(choice<>(
+      "security.anonymous", "--anonymous", ROWGATE_MEMBER(security.anonymous),
+      std::vector<std::pair<std::string_view, Anonymous>>{
+          {"local", Anonymous::local}, {"allow", Anonymous::allow}, {"deny", Anonymous::deny}},
+      "Who may connect without credentials: with `local` everybody, as long as "
+      "all MQTT listeners are loopback addresses and no users, tokens or client "
+      "certificates are configured, else nobody."));
+  to.push_back(text("security.users", "--users", Kind::file, ROWGATE_MEMBER(security.users),
+                    "The file of users and passwords that `rowgate user` manages."));
+  to.push_back(text("security.acl", "--acl", Kind::file, ROWGATE_MEMBER(security.acl),
+                    "The file that says who may publish and subscribe to what; empty: everybody, "
+                    "to everything but `$` topics."));
+  to.push_back(text("security.jwks", "", Kind::file, ROWGATE_MEMBER(security.jwks),
+                    "A JWKS file: tokens signed with its keys are taken as passwords."));
+  to.push_back(text("security.jwt_audience", "", Kind::text, ROWGATE_MEMBER(security.jwt_audience),
+                    "The audience that a token must name; empty: any."));
+  to.push_back(text("security.jwt_issuer", "", Kind::text, ROWGATE_MEMBER(security.jwt_issuer),
+                    "The issuer that a token must name; empty: any."));
+  to.push_back(text("security.bootstrap_user", "", Kind::text,
+                    ROWGATE_MEMBER(security.bootstrap_user),
+                    "A user made at start-up where the users file does not exist yet."));
+  to.push_back(text("security.bootstrap_password", "", Kind::text,
+                    ROWGATE_MEMBER(security.bootstrap_password),
+                    "That user's password; best given by its environment variable."));
 }
 
 void add_http(std::vector<Option>& to) {
@@ -154,6 +261,8 @@ std::vector<Option> make_options() {
   std::vector<Option> all;
   add_general(all);
   add_mqtt(all);
+  add_tls(all);
+  add_security(all);
   add_http(all);
   add_journal(all);
   add_drain(all);

@@ -13,7 +13,7 @@ namespace rowgate::config {
 
 /// What a value looks like; in the file a `count` is a TOML integer, a `size` an integer or a
 /// string, all others are strings.
-enum class Kind : std::uint8_t { text, file, endpoint, size, duration, count, choice };
+enum class Kind : std::uint8_t { text, file, endpoint, size, duration, count, choice, flag };
 
 struct Option {
   std::string_view name;  // the key in the file, with its table: "journal.max_bytes"

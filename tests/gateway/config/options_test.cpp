@@ -54,6 +54,8 @@ TEST(options, setting_one_changes_no_other) {
         return "7 s";
       case Kind::count:
         return "7";
+      case Kind::flag:
+        return "true";
       case Kind::choice:
         return option.expected.substr(option.expected.rfind(' ') + 1);
       default:
