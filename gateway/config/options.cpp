@@ -101,7 +101,7 @@ void add_mqtt(std::vector<Option>& to) {
       count("mqtt.max_keep_alive", "", 0, 65'535, ROWGATE_MEMBER(mqtt.max_keep_alive),
             "The longest keep alive, in seconds, that an MQTT 5 client gets; 0: the one it "
             "asks for."));
-  to.push_back(count("mqtt.max_topic_bytes", "", 16, 65'535, ROWGATE_MEMBER(mqtt.max_topic_bytes),
+  to.push_back(count("mqtt.max_topic_bytes", "", 1, 65'535, ROWGATE_MEMBER(mqtt.max_topic_bytes),
                      "The longest topic name or filter taken."));
   to.push_back(count("mqtt.max_topic_levels", "", 1, 65'535, ROWGATE_MEMBER(mqtt.max_topic_levels),
                      "The deepest topic name or filter taken."));
