@@ -14,7 +14,8 @@ AppendBuffer::AppendBuffer(const Limits& limits, Start start)
       chunks_(2 + limits.window_bytes / (2 * limits.batch_bytes)),
       base_(start.end.value),
       next_(start.end.value),
-      segment_stop_(start.segment_base.value + limits.segment_bytes),
+      segment_stop_(start.segment_closed ? start.end.value
+                                         : start.segment_base.value + limits.segment_bytes),
       used_(start.disk_used) {
   const std::lock_guard lock(mutex_);
   open_batch(0);
@@ -73,6 +74,20 @@ Result<Appended, AppendError> AppendBuffer::forget(std::string_view client_id) {
   }
   open_ids_.erase_all(client_id);
   format::write_forget(client_id, seed_, {next_}, at_);
+  const Appended answer = advance(n);
+  wake(lock);
+  return answer;
+}
+
+Result<Appended, AppendError> AppendBuffer::append_event(std::string_view event) {
+  const std::size_t n = format::event_size(event);
+  if (n > limits_.batch_bytes) return AppendError::too_large;
+  Lock lock(mutex_);
+  if (stopped_) return AppendError::stopped;
+  if (!fits(n, false)) {
+    if (const auto error = make_room(n, false)) return *error;
+  }
+  format::write_event(event, seed_, {next_}, at_);
   const Appended answer = advance(n);
   wake(lock);
   return answer;

@@ -46,6 +46,7 @@ class AppendBuffer {
     Position end;                 // of the last record
     Position segment_base;
     std::uint64_t disk_used = 0;  // by all segments, active one included
+    bool segment_closed = false;  // no more records go into the active segment
     OpenIds open_ids;
   };
   AppendBuffer(const Limits& limits, Start start);
@@ -54,6 +55,7 @@ class AppendBuffer {
   Result<Appended, AppendError> append(const PublishRecord& record);
   Result<Appended, AppendError> release(std::string_view client_id, std::uint16_t packet_id);
   Result<Appended, AppendError> forget(std::string_view client_id);
+  Result<Appended, AppendError> append_event(std::string_view event);
   bool has_open(std::string_view client_id) const;
   bool is_open(std::string_view client_id, std::uint16_t packet_id) const;
   Position appended() const noexcept { return {appended_.load(std::memory_order_acquire)}; }

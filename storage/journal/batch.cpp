@@ -31,4 +31,19 @@ bool RecordCursor::next_publish(Lane lane, RecordView& out) noexcept {
   return false;
 }
 
+bool RecordCursor::next_special(bool all_publishes, RecordView& out) noexcept {
+  while (at_ < end_) {
+    const std::size_t length = format::length_at(at_);
+    const char* record = at_;
+    at_ += length;
+    const RecordType type = format::type_of(record);
+    if (type == RecordType::event ||
+        (type == RecordType::publish && (all_publishes || format::retain_at(record)))) {
+      format::decode({record, length}, out);
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace rowgate::storage

@@ -36,6 +36,9 @@ class RecordCursor {
   bool next(RecordView& out) noexcept;
   /// As next(), but steps over publishes of other lanes without decoding them.
   bool next_publish(Lane lane, RecordView& out) noexcept;
+  /// As next(), but only events and publishes: all of them, or those with RETAIN. Steps over
+  /// everything else without decoding it.
+  bool next_special(bool all_publishes, RecordView& out) noexcept;
 
  private:
   const char* base_;

@@ -73,6 +73,7 @@ bool shape_fits(std::string_view record) noexcept {
     case RecordType::release:
       return body.size() >= 2;
     case RecordType::forget:
+    case RecordType::event:
       return true;
   }
   return false;
@@ -155,6 +156,11 @@ void write_forget(std::string_view client_id, std::uint32_t seed, Position at, c
   seal(RecordType::forget, forget_size(client_id), seed, at, to);
 }
 
+void write_event(std::string_view event, std::uint32_t seed, Position at, char* to) noexcept {
+  copy(to + body_at, event);
+  seal(RecordType::event, event_size(event), seed, at, to);
+}
+
 std::uint32_t length_at(const char* p) noexcept {
   return load_le<std::uint32_t>(p);
 }
@@ -184,12 +190,17 @@ Lane lane_at(const char* record) noexcept {
   return {load_le<std::uint16_t>(record + lane_offset)};
 }
 
+bool retain_at(const char* record) noexcept {
+  return (static_cast<std::uint8_t>(record[flags_at]) & retain_bit) != 0;
+}
+
 void decode(std::string_view record, RecordView& out) noexcept {
   const char* p = record.data();
   out.type = type_of(p);
   out.position = {load_le<std::uint64_t>(p + position_at)};
   out.end = {out.position.value + record.size()};
   out.publish = {};
+  out.event = out.type == RecordType::event ? record.substr(body_at) : std::string_view{};
   if (out.type != RecordType::publish) return;
   const char* body = p + body_at;
   const std::size_t client = load_le<std::uint16_t>(body + 10);
@@ -201,7 +212,7 @@ void decode(std::string_view record, RecordView& out) noexcept {
   out.publish.packet_id = load_le<std::uint16_t>(body + 8);
   out.publish.lane = lane_at(p);
   out.publish.qos = flags & qos_bits;
-  out.publish.retain = (flags & retain_bit) != 0;
+  out.publish.retain = retain_at(p);
   out.publish.client_id = {strings, client};
   out.publish.topic = {strings + client, topic};
   out.publish.properties = {strings + client + topic, properties};

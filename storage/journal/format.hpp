@@ -1,5 +1,5 @@
 #pragma once
-// The journal's bytes, version 1: docs/journal-format.md, in code. Every integer is little endian.
+// The journal's bytes, version 2: docs/journal-format.md, in code. Every integer is little endian.
 //
 //   record  := length:u32 crc:u32 position:u64 type:u8 flags:u8 lane:u16 body
 //   segment := magic:8 version:u16 lanes:u16 zero:u32 id:16
@@ -9,6 +9,7 @@
 //              properties_size:u32 client topic properties payload
 //   release := packet_id:u16 client
 //   forget  := client
+//   event   := bytes
 //
 // `length` counts the whole record. `crc` is the CRC32C state, seeded with the journal's id, over
 // length, then type to the end of the body, then position: all but the position is known before the
@@ -24,7 +25,9 @@
 
 namespace rowgate::storage::format {
 
-inline constexpr std::uint16_t version = 1;
+/// Of the segments written. Those of version 1, which have no event records, are read as well.
+inline constexpr std::uint16_t version = 2;
+inline constexpr std::uint16_t oldest_version = 1;
 inline constexpr std::size_t header_size = 20;
 inline constexpr std::size_t publish_fixed_size = 20;
 inline constexpr std::size_t mark_size = header_size + 8;
@@ -71,11 +74,16 @@ inline std::size_t release_size(std::string_view client_id) noexcept {
 inline std::size_t forget_size(std::string_view client_id) noexcept {
   return header_size + client_id.size();
 }
+inline std::size_t event_size(std::string_view event) noexcept {
+  return header_size + event.size();
+}
 void write_segment(const SegmentBody& body, Position at, char* to) noexcept;
 void write_mark(Position durable, std::uint32_t seed, Position at, char* to) noexcept;
 void write_release(std::string_view client_id, std::uint16_t packet_id, std::uint32_t seed,
                    Position at, char* to) noexcept;
 void write_forget(std::string_view client_id, std::uint32_t seed, Position at, char* to) noexcept;
+/// Precondition: the record is at most 4 GiB - 1.
+void write_event(std::string_view event, std::uint32_t seed, Position at, char* to) noexcept;
 /// Fills in the header of a record of `size` bytes whose body is in place behind it.
 void seal(RecordType type, std::size_t size, std::uint32_t seed, Position at,
           char* record) noexcept;
@@ -96,6 +104,8 @@ RecordType type_of(const char* record) noexcept;
 /// Sets all of `out` that its type has.
 void decode(std::string_view record, RecordView& out) noexcept;
 Lane lane_at(const char* record) noexcept;
+/// Of a publish.
+bool retain_at(const char* record) noexcept;
 Position mark_durable(std::string_view record) noexcept;
 std::uint16_t release_packet_id(std::string_view record) noexcept;
 std::string_view release_client(std::string_view record) noexcept;

@@ -10,7 +10,7 @@
 namespace rowgate::storage {
 namespace {
 
-constexpr std::size_t payload_shown = 64;
+constexpr std::size_t bytes_shown = 64;
 
 /// Printable ASCII as it is, everything else as \xNN.
 std::string escaped(std::string_view bytes) {
@@ -26,6 +26,12 @@ std::string escaped(std::string_view bytes) {
     }
   }
   return out;
+}
+
+/// Quoted, "..." where it was cut.
+std::string excerpt(std::string_view bytes) {
+  return fmt::format("\"{}\"{}", escaped(bytes.substr(0, bytes_shown)),
+                     bytes.size() > bytes_shown ? "..." : "");
 }
 
 std::uint64_t snapshot_ids(std::string_view record) {
@@ -44,6 +50,7 @@ InspectedRecord inspected(const RecoveredSegment& segment, std::string_view byte
   out.offset = out.record.position.value - segment.base.value;
   switch (out.record.type) {
     case RecordType::segment:
+    case RecordType::event:
       break;
     case RecordType::mark:
       out.durable = format::mark_durable(bytes);
@@ -72,9 +79,7 @@ std::string describe_publish(const PublishRecord& p) {
       p.lane.value, escaped(p.client_id), p.packet_id, escaped(p.topic),
       in_range(p.received_at) ? to_iso8601(p.received_at) : std::to_string(p.received_at.micros));
   if (!p.properties.empty()) line += fmt::format(" properties {} bytes", p.properties.size());
-  line += fmt::format(" payload {} bytes \"{}\"{}", p.payload.size(),
-                      escaped(p.payload.substr(0, payload_shown)),
-                      p.payload.size() > payload_shown ? "..." : "");
+  line += fmt::format(" payload {} bytes {}", p.payload.size(), excerpt(p.payload));
   return line;
 }
 
@@ -101,6 +106,8 @@ std::string_view to_string(RecordType type) noexcept {
       return "release";
     case RecordType::forget:
       return "forget";
+    case RecordType::event:
+      return "event";
   }
   return "unknown";
 }
@@ -135,6 +142,8 @@ std::string describe(const InspectedRecord& r) {
       return line + fmt::format("client \"{}\" id {}", escaped(r.client_id), r.packet_id);
     case RecordType::forget:
       return line + fmt::format("client \"{}\"", escaped(r.client_id));
+    case RecordType::event:
+      return line + fmt::format("{} bytes {}", r.record.event.size(), excerpt(r.record.event));
   }
   return line;
 }

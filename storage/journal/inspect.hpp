@@ -47,14 +47,14 @@ struct JournalSummary {
   std::uint64_t damaged_offset = 0;  // in that file
   Position damaged_at;               // the same as a position
 
-  std::string id;  // 128 bits in hex
-  std::uint16_t version = 0;
+  std::string id;             // 128 bits in hex
+  std::uint16_t version = 0;  // of the last segment
   std::uint16_t lanes = 0;
   Position first;  // oldest byte kept
   Position end;    // after the last valid record
   std::vector<SegmentSummary> segments;
   /// By RecordType: records[static_cast<std::size_t>(RecordType::publish)].
-  std::array<std::uint64_t, 7> records{};
+  std::array<std::uint64_t, record_types> records{};
   std::array<std::uint64_t, 3> publishes_by_qos{};
   std::vector<std::uint64_t> publishes_by_lane;
   std::vector<OpenPacketId> open_ids;  // sorted
@@ -77,7 +77,7 @@ std::string_view to_string(RecordType type) noexcept;
 std::string_view to_string(JournalState state) noexcept;
 
 /// One line for people, without a line end: position, type and what the record says. Text is
-/// escaped; a payload is cut after 64 bytes.
+/// escaped; a payload and an event are cut after 64 bytes.
 std::string describe(const InspectedRecord& record);
 
 /// Verifies the whole journal and calls `visit` (which may be empty) for each valid record at or

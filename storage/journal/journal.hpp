@@ -3,7 +3,8 @@
 // gets and the row a database holds. This header is the whole contract; docs/journal-format.md is
 // the format.
 //
-//   append()/release()/forget()  any thread. Copies the record into the open buffer and returns.
+//   append()/release()/forget()/append_event()
+//                                any thread. Copies the record into the open buffer and returns.
 //   the commit thread            swaps the buffer, writes it, fdatasyncs, publishes durable().
 //   read()                       the lanes; from memory while they keep up, else from segments.
 //   trim()                       one thread; below what every sink has flushed.
@@ -90,6 +91,11 @@ class Journal {
   /// any. [MQTT-3.1.2-4]
   [[nodiscard]] virtual Result<Appended, AppendError> forget(
       std::string_view client_id) noexcept = 0;
+  /// Something that happened to a session and must outlive the gateway. The bytes are the broker's,
+  /// opaque here; read() gives them back in their place. Like QoS 1 and 2 it may use all of
+  /// max_bytes.
+  [[nodiscard]] virtual Result<Appended, AppendError> append_event(
+      std::string_view event) noexcept = 0;
   /// Whether any QoS 2 packet id of this client is open.
   virtual bool has_open(std::string_view client_id) const noexcept = 0;
   virtual bool is_open(std::string_view client_id, std::uint16_t packet_id) const noexcept = 0;

@@ -1,6 +1,7 @@
 #pragma once
 // The journal's records as their readers and writers see them. The bytes are in format.hpp and
 // docs/journal-format.md.
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -16,7 +17,10 @@ enum class RecordType : std::uint8_t {
   publish = 4,
   release = 5,  // a PUBREL: the packet id may be used again
   forget = 6,   // a session ended: all its packet ids are free
+  event = 7,    // of a session, opaque to the journal
 };
+/// As long as an array must be that a RecordType indexes.
+inline constexpr std::size_t record_types = 8;
 
 /// A publish on its way into the journal or out of it. All views borrow.
 struct PublishRecord {
@@ -31,12 +35,13 @@ struct PublishRecord {
   bool retain = false;
 };
 
-/// One record read back. `publish` is set for type publish only.
+/// One record read back. `publish` is set for type publish only, `event` for type event only.
 struct RecordView {
   RecordType type{};
   Position position;  // of its first byte
   Position end;       // of the byte after it
   PublishRecord publish;
+  std::string_view event;
 };
 
 }  // namespace rowgate::storage

@@ -65,10 +65,11 @@ class Recovery {
       return corrupt(seg.file, seg.base, seg.base,
                      "it does not begin with a valid segment record for this position");
     }
-    if (body.version != format::version) {
-      return corrupt(seg.file, seg.base, seg.base,
-                     fmt::format("it has format version {}, and this program reads version {}",
-                                 body.version, format::version));
+    if (body.version < format::oldest_version || body.version > format::version) {
+      return corrupt(
+          seg.file, seg.base, seg.base,
+          fmt::format("it has format version {}, and this program reads versions {} to {}",
+                      body.version, format::oldest_version, format::version));
     }
     if (out_.segments.empty()) {
       out_.id = body.id;
@@ -114,6 +115,7 @@ class Recovery {
     switch (type) {
       case RecordType::segment:
       case RecordType::mark:
+      case RecordType::event:
         break;
       case RecordType::snapshot:
         out_.open_ids.read_snapshot(format::snapshot_body(record));

@@ -32,11 +32,11 @@ struct Recovered {
 
   format::JournalId id{};
   std::uint32_t seed = 0;
-  std::uint16_t version = 0;
+  std::uint16_t version = 0;  // of the last segment
   std::uint16_t lanes = 0;
   std::vector<RecoveredSegment> segments;
   OpenIds open_ids;
-  std::array<std::uint64_t, 7> records{};  // by RecordType
+  std::array<std::uint64_t, record_types> records{};  // by RecordType
 };
 
 /// Sees each valid record, in order, with the segment it is in.

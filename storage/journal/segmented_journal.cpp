@@ -83,6 +83,8 @@ std::unique_ptr<Journal> Journal::open(std::unique_ptr<os::Directory> directory,
     start.end = last.end;
     start.segment_base = last.base;
     start.disk_used = disk_used(found, limits.segment_bytes);
+    // What an older program must not meet there goes into a segment that it refuses.
+    start.segment_closed = found.version < format::version;
     store->adopt(found);
     if (found.state == JournalState::torn_tail) store->cut(last.end);
   }
@@ -202,6 +204,14 @@ Result<Appended, AppendError> SegmentedJournal::release(std::string_view client_
 Result<Appended, AppendError> SegmentedJournal::forget(std::string_view client_id) noexcept {
   try {
     return buffer_.forget(client_id);
+  } catch (const std::bad_alloc&) {
+    return AppendError::busy;
+  }
+}
+
+Result<Appended, AppendError> SegmentedJournal::append_event(std::string_view event) noexcept {
+  try {
+    return buffer_.append_event(event);
   } catch (const std::bad_alloc&) {
     return AppendError::busy;
   }

@@ -31,6 +31,7 @@ class SegmentedJournal final : public Journal {
   Result<Appended, AppendError> release(std::string_view client_id,
                                         std::uint16_t packet_id) noexcept override;
   Result<Appended, AppendError> forget(std::string_view client_id) noexcept override;
+  Result<Appended, AppendError> append_event(std::string_view event) noexcept override;
   bool has_open(std::string_view client_id) const noexcept override;
   bool is_open(std::string_view client_id, std::uint16_t packet_id) const noexcept override;
 

@@ -64,7 +64,9 @@ class OneFileDirectory final : public os::Directory {
 void repair(std::string& bytes) {
   const format::JournalId id{};
   if (bytes.size() < format::segment_size) return;
-  format::write_segment({format::version, 1, id}, {}, bytes.data());
+  // The version follows the input, and with it whether the segment is written on.
+  const auto version = static_cast<std::uint16_t>(1 + (bytes[28] & 1));
+  format::write_segment({version, 1, id}, {}, bytes.data());
   std::size_t at = format::segment_size;
   while (at + format::header_size < bytes.size()) {
     char* const record = bytes.data() + at;
@@ -101,7 +103,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     }
     PublishRecord record;
     record.qos = 1;
-    if (!journal->append(record)) std::abort();
+    if (!journal->append(record) || !journal->append_event("event")) std::abort();
   } catch (const JournalCorrupt&) {
     if (summary.state != JournalState::corrupt) std::abort();
   }

@@ -1,6 +1,6 @@
 // Segments of each format version, good and damaged, that must be read for ever:
-// tests/golden/journal/v1. ROWGATE_REWRITE=1 writes the dumps anew; a .seg file is never rewritten
-// once released, only added.
+// tests/golden/journal/v1 and v2. ROWGATE_REWRITE=1 writes the dumps anew; a .seg file is never
+// rewritten once released, only added.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -17,7 +17,7 @@
 namespace rowgate::storage {
 namespace {
 
-const std::string directory = ROWGATE_SOURCE_DIR "/tests/golden/journal/v1/";
+const std::string directory = ROWGATE_SOURCE_DIR "/tests/golden/journal/";
 constexpr Position base{1048576};
 const format::JournalId id = {'g', 'o', 'l', 'd', 'e', 'n', ' ', 'j',
                               'o', 'u', 'r', 'n', 'a', 'l', ' ', '1'};
@@ -39,8 +39,8 @@ void expect_golden(const std::string& name, const std::string& actual) {
 /// Writes records one after another, as the journal would at `base`.
 class SegmentText {
  public:
-  void segment() {
-    format::write_segment({format::version, 2, id}, base, add(format::segment_size));
+  void segment(std::uint16_t version) {
+    format::write_segment({version, 2, id}, base, add(format::segment_size));
   }
   void snapshot(OpenIds& ids) {
     const Position here = at();
@@ -67,6 +67,10 @@ class SegmentText {
     const Position here = at();
     format::write_forget(client, seed_, here, add(format::forget_size(client)));
   }
+  void event(std::string_view event) {
+    const Position here = at();
+    format::write_event(event, seed_, here, add(format::event_size(event)));
+  }
   void raw(std::string_view some) { bytes.append(some); }
   Position at() const { return {base.value + bytes.size()}; }
 
@@ -81,12 +85,12 @@ class SegmentText {
 };
 
 /// Two commits: every record type, every QoS, and text that is not.
-SegmentText good() {
+SegmentText good(std::uint16_t version) {
   SegmentText out;
   OpenIds open;
   open.insert("boiler-1", 7);
   open.insert("boiler-1", 9);
-  out.segment();
+  out.segment(version);
   out.snapshot(open);
   out.mark(base);
   auto record = test::publish("sensor-1", R"({"temp":21.5})", 0);
@@ -104,6 +108,10 @@ SegmentText good() {
   out.publish(record);
   out.release("boiler-1", 7);
   out.forget("sensor-9");
+  if (version >= 2) {
+    out.event("");
+    out.event(std::string_view("\x01session sensor-1\x00\xff", 19));
+  }
   return out;
 }
 
@@ -123,43 +131,48 @@ std::string dump(const std::string& bytes) {
   return text;
 }
 
-void check(const std::string& name, const SegmentText& segment) {
+void check(std::uint16_t version, std::string name, const SegmentText& segment) {
+  name = "v" + std::to_string(version) + "/" + name;
   expect_golden(name + ".seg", segment.bytes);
   expect_golden(name + ".txt", dump(file_text(directory + name + ".seg")));
 }
 
-TEST(journal_golden, reads_a_good_segment) {
-  SegmentText segment = good();
+class journal_golden : public testing::TestWithParam<std::uint16_t> {};
+
+TEST_P(journal_golden, reads_a_good_segment) {
+  SegmentText segment = good(GetParam());
   segment.raw(std::string(256, '\0'));
-  check("good", segment);
+  check(GetParam(), "good", segment);
 }
 
-TEST(journal_golden, reads_a_recycled_segment_without_its_old_records) {
-  SegmentText segment = good();
+TEST_P(journal_golden, reads_a_recycled_segment_without_its_old_records) {
+  SegmentText segment = good(GetParam());
   // What an earlier life of the file left: valid records, for other positions.
-  SegmentText old = good();
+  SegmentText old = good(GetParam());
   segment.raw(old.bytes.substr(segment.bytes.size() % 100));
-  check("recycled", segment);
+  check(GetParam(), "recycled", segment);
 }
 
-TEST(journal_golden, finds_a_torn_tail) {
-  SegmentText segment = good();
+TEST_P(journal_golden, finds_a_torn_tail) {
+  SegmentText segment = good(GetParam());
   const std::size_t whole = segment.bytes.size();
   segment.mark(segment.at());
   segment.publish(
       test::publish("sensor-2", "the first half is here, the second was not written", 1));
   segment.bytes.resize(whole + 70);
   segment.raw(std::string(128, '\0'));
-  check("torn", segment);
+  check(GetParam(), "torn", segment);
 }
 
-TEST(journal_golden, finds_a_damaged_commit) {
-  SegmentText segment = good();
+TEST_P(journal_golden, finds_a_damaged_commit) {
+  SegmentText segment = good(GetParam());
   const std::size_t at = segment.bytes.find("21.5");
   segment.bytes[at] = '3';
   segment.raw(std::string(64, '\0'));
-  check("corrupt", segment);
+  check(GetParam(), "corrupt", segment);
 }
+
+INSTANTIATE_TEST_SUITE_P(versions, journal_golden, testing::Values(1, 2));
 
 }  // namespace
 }  // namespace rowgate::storage
