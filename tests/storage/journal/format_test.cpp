@@ -90,6 +90,17 @@ TEST(journal_format, refuses_a_body_that_does_not_hold_what_it_says) {
   EXPECT_FALSE(format::verify(bytes, {0}, seed)) << "no such type";
 }
 
+TEST(journal_format, an_event_is_laid_out_as_the_page_says) {
+  const std::string_view event("\0any\xff", 5);
+  std::string bytes(format::event_size(event), '\0');
+  format::write_event(event, format::seed_of(id), {0x0A0B}, bytes.data());
+  ASSERT_EQ(bytes.size(), 25U);
+  EXPECT_EQ(bytes.substr(0, 4), std::string("\x19\0\0\0", 4));   // length
+  EXPECT_EQ(bytes.substr(16, 4), std::string("\x07\0\0\0", 4));  // type, flags, lane
+  EXPECT_EQ(bytes.substr(20), event);
+  EXPECT_TRUE(format::verify(bytes, {0x0A0B}, format::seed_of(id)));
+}
+
 TEST(journal_format, a_segment_record_is_read_without_knowing_the_journal) {
   char bytes[format::segment_size];
   format::write_segment({format::version, 4, id}, {4096}, bytes);
