@@ -44,6 +44,7 @@ bool may_carry(PacketType type, ReasonCode code) noexcept {
 }  // namespace
 
 Decoded<Ack> decode_ack(const Frame& frame, Version version) noexcept {
+  if (frame.type == PacketType::pubrel && has_foreign_dup(frame, version)) return foreign_dup;
   std::string_view body = frame.body;
   if (body.size() < 2) return malformed("acknowledgement without a packet identifier");
   Ack ack;
@@ -51,7 +52,7 @@ Decoded<Ack> decode_ack(const Frame& frame, Version version) noexcept {
   if (ack.packet_id == 0) return malformed("packet identifier 0 [MQTT-2.2.1-3]");
   body.remove_prefix(2);
   if (body.empty()) return ack;
-  if (version == Version::v311) return malformed("acknowledgement longer than 2 bytes");
+  if (version != Version::v5) return malformed("acknowledgement longer than 2 bytes");
 
   ack.code = static_cast<ReasonCode>(body[0]);
   if (!may_carry(frame.type, ack.code)) {
@@ -73,6 +74,18 @@ void encode_ack(std::string& out, Version version, PacketType type, Ack ack) {
       static_cast<char>(with_code ? 3 : 2), static_cast<char>(ack.packet_id >> 8),
       static_cast<char>(ack.packet_id), static_cast<char>(ack.code)};
   out.append(bytes, with_code ? 5 : 4);
+}
+
+void encode_ack(std::string& out, Version version, PacketType type, Ack ack,
+                const ProblemInformation& problem) {
+  std::string block;
+  if (version == Version::v5 && !problem.empty()) append_with_problem(block, {}, 3, problem);
+  if (block.size() <= 1) return encode_ack(out, version, type, ack);
+  append_fixed_header(out, type, type == PacketType::pubrel ? 2 : 0, 3 + block.size());
+  Writer writer(out);
+  writer.be(ack.packet_id);
+  writer.u8(static_cast<std::uint8_t>(ack.code));
+  writer.bytes(block);
 }
 
 }  // namespace rowgate::mqtt

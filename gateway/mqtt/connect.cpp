@@ -1,5 +1,7 @@
 #include "gateway/mqtt/connect.hpp"
 
+#include <algorithm>
+
 #include "gateway/mqtt/publish.hpp"
 #include "gateway/mqtt/wire.hpp"
 
@@ -19,12 +21,16 @@ enum ConnectFlag : unsigned {
 
 constexpr Error cut_off = malformed("CONNECT is cut off");
 constexpr Error wrong_version = {ReasonCode::unsupported_protocol_version,
-                                 "protocol is not MQTT 3.1.1 or 5.0 [MQTT-3.1.2-1, -2]"};
+                                 "protocol is not MQTT 3.1, 3.1.1 or 5.0 "
+                                 "[MQTT-3.1.2-1, -2]"};
 
 const char* flags_fault(unsigned flags, Version version) noexcept {
+  const bool with_will = (flags & will_flag) != 0;
+  const bool qos_3 = (flags & will_qos_bits) == will_qos_bits;
+  if (qos_3 && (with_will || version != Version::v31)) return "will QoS is 3 [MQTT-3.1.2-12]";
+  if (version == Version::v31) return nullptr;  // disregards the rest
   if ((flags & reserved_flag) != 0) return "reserved CONNECT flag is set [MQTT-3.1.2-3]";
-  if ((flags & will_qos_bits) == will_qos_bits) return "will QoS is 3 [MQTT-3.1.2-12]";
-  if ((flags & will_flag) == 0 && (flags & (will_qos_bits | will_retain_flag)) != 0) {
+  if (!with_will && (flags & (will_qos_bits | will_retain_flag)) != 0) {
     return "will QoS or will retain without a will [MQTT-3.1.2-11, -13]";
   }
   if (version == Version::v311 && (flags & (user_name_flag | password_flag)) == password_flag) {
@@ -33,10 +39,14 @@ const char* flags_fault(unsigned flags, Version version) noexcept {
   return nullptr;
 }
 
+bool is_v31(std::string_view name, std::uint8_t level) noexcept {
+  return name == "MQIsdp" && level == 3;
+}
+
 // Properties of CONNECT or of the will: none in 3.1.1. Moves `reader` behind them.
 Decoded<Properties> read_properties(Reader& reader, std::string_view body, Version version,
                                     PropertySet set) {
-  if (version == Version::v311) return Properties{};
+  if (version != Version::v5) return Properties{};
   std::string_view rest = body.substr(reader.offset());
   auto properties = decode_properties(rest, set);
   reader.view(reader.remaining() - rest.size());
@@ -61,6 +71,20 @@ Decoded<WillView> read_will(Reader& reader, std::string_view body, unsigned flag
   return will;
 }
 
+// What the version says of a client identifier that is text; nullptr: nothing against it.
+const char* client_id_fault(const ConnectView& view) noexcept {
+  if (view.version == Version::v31) {
+    const auto characters = std::count_if(view.client_id.begin(), view.client_id.end(),
+                                          [](char c) { return (c & 0xC0) != 0x80; });
+    return characters >= 1 && characters <= 23
+               ? nullptr
+               : "client identifier is not of 1 to 23 characters (MQTT 3.1, section 3.1)";
+  }
+  return view.version == Version::v311 && view.client_id.empty() && !view.clean_start
+             ? "empty client identifier without Clean Session [MQTT-3.1.3-8]"
+             : nullptr;
+}
+
 // From the client identifier to the end (section 3.1.3).
 Decoded<ConnectView> read_payload(Reader& reader, std::string_view body, unsigned flags,
                                   ConnectView view) {
@@ -74,16 +98,19 @@ Decoded<ConnectView> read_payload(Reader& reader, std::string_view body, unsigne
     if (!will) return will.error();
     view.will = *will;
   }
-  if ((flags & user_name_flag) != 0) view.user_name = read_binary(reader);
-  if ((flags & password_flag) != 0) view.password = read_binary(reader);
+  // In 3.1 the Remaining Length takes precedence over these flags.
+  const auto follows = [&](unsigned flag) {
+    return (flags & flag) != 0 && (view.version != Version::v31 || reader.remaining() > 0);
+  };
+  if (follows(user_name_flag)) view.user_name = read_binary(reader);
+  if (follows(password_flag)) view.password = read_binary(reader);
   if (reader.failed()) return cut_off;
   if (view.user_name && !is_text(*view.user_name)) {
     return malformed("user name is not UTF-8 without U+0000 [MQTT-3.1.3-12]");
   }
   if (reader.remaining() > 0) return malformed("bytes after the end of CONNECT");
-  if (view.version == Version::v311 && view.client_id.empty() && !view.clean_start) {
-    return Error{ReasonCode::client_identifier_not_valid,
-                 "empty client identifier without Clean Session [MQTT-3.1.3-8]"};
+  if (const char* fault = client_id_fault(view)) {
+    return Error{ReasonCode::client_identifier_not_valid, fault};
   }
   return view;
 }
@@ -95,7 +122,8 @@ Decoded<ConnectView> decode_connect(const Frame& frame) {
   const std::string_view name = read_binary(reader);
   const std::uint8_t level = reader.u8();
   if (reader.failed()) return cut_off;
-  if (name != "MQTT" || (level != 4 && level != 5)) return wrong_version;
+  const bool known = name == "MQTT" ? level == 4 || level == 5 : is_v31(name, level);
+  if (!known) return wrong_version;
 
   ConnectView view;
   view.version = static_cast<Version>(level);
@@ -113,22 +141,27 @@ Decoded<ConnectView> decode_connect(const Frame& frame) {
 
 Version peek_version(const Frame& frame) noexcept {
   Reader reader(frame.body);
-  read_binary(reader);
+  const std::string_view name = read_binary(reader);
   const std::uint8_t level = reader.u8();
+  if (is_v31(name, level)) return Version::v31;
   // Mosquitto's bridges set the top bit of the level: 0x84 means 3.1.1 too.
-  return level >= 5 && level != 0x84 ? Version::v5 : Version::v311;
+  return (level & 0x7F) >= 5 ? Version::v5 : Version::v311;
 }
 
-void encode_connack(std::string& out, Version version, const Connack& connack) {
+void encode_connack(std::string& out, Version version, const Connack& connack,
+                    std::uint32_t maximum_packet_size) {
   const bool present = connack.session_present && connack.code == ReasonCode::success;
-  if (version == Version::v311) {
+  if (version != Version::v5) {
     append_fixed_header(out, PacketType::connack, 0, 2);
-    out.push_back(present ? 1 : 0);
+    out.push_back(present && version != Version::v31 ? 1 : 0);
     out.push_back(static_cast<char>(connack_code_v311(connack.code)));
     return;
   }
   std::string properties;
-  append_properties(properties, connack.properties);
+  append_with_problem(properties, connack.properties, 2,
+                      {.reason_string = connack.properties.reason_string.value_or(""),
+                       .user_properties = connack.user_properties,
+                       .maximum_packet_size = maximum_packet_size});
   append_fixed_header(out, PacketType::connack, 0, 2 + properties.size());
   out.push_back(present ? 1 : 0);
   out.push_back(static_cast<char>(connack.code));

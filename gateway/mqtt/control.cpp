@@ -36,7 +36,7 @@ Decoded<DisconnectView> decode_disconnect(const Frame& frame, Version version) {
   DisconnectView view;
   std::string_view body = frame.body;
   if (body.empty()) return view;
-  if (version == Version::v311) return malformed("DISCONNECT of 3.1.1 has no body (section 3.14)");
+  if (version != Version::v5) return malformed("DISCONNECT of 3.1.1 has no body (section 3.14)");
 
   view.code = static_cast<ReasonCode>(body[0]);
   if (!client_may_disconnect_with(view.code)) {
@@ -52,18 +52,23 @@ Decoded<DisconnectView> decode_disconnect(const Frame& frame, Version version) {
 }
 
 void encode_disconnect(std::string& out, ReasonCode code, std::string_view reason) {
-  if (reason.empty()) {
-    const bool bare = code == ReasonCode::success;
-    append_fixed_header(out, PacketType::disconnect, 0, bare ? 0 : 1);
-    if (!bare) out.push_back(static_cast<char>(code));
-    return;
+  encode_disconnect(out, {.code = code, .problem = {.reason_string = reason}});
+}
+
+void encode_disconnect(std::string& out, const Disconnect& disconnect) {
+  Properties properties;
+  if (!disconnect.server_reference.empty()) {
+    properties.server_reference = disconnect.server_reference;
   }
-  const auto block = static_cast<std::uint32_t>(3 + reason.size());
-  append_fixed_header(out, PacketType::disconnect, 0, 1 + varint_size(block) + block);
-  out.push_back(static_cast<char>(code));
-  append_varint(out, block);
-  out.push_back(static_cast<char>(PropertyId::reason_string));
-  append_binary(out, reason);
+  ProblemInformation problem = disconnect.problem;
+  problem.requested = true;
+  std::string block;
+  append_with_problem(block, properties, 1, problem);
+  if (block.size() <= 1) block.clear();  // an empty block may be left out, and so may code 0
+  const bool bare = block.empty() && disconnect.code == ReasonCode::success;
+  append_fixed_header(out, PacketType::disconnect, 0, bare ? 0 : 1 + block.size());
+  if (!bare) out.push_back(static_cast<char>(disconnect.code));
+  out += block;
 }
 
 Decoded<bool> decode_pingreq(const Frame& frame) noexcept {
@@ -75,21 +80,25 @@ void encode_pingresp(std::string& out) {
   append_fixed_header(out, PacketType::pingresp, 0, 0);
 }
 
-Decoded<bool> decode_auth(const Frame& frame) {
+Decoded<AuthView> decode_auth(const Frame& frame) {
   std::string_view body = frame.body;
-  if (body.empty()) return true;  // reason code 0x00, no properties (section 3.15.2.1)
-  const auto code = static_cast<std::uint8_t>(body[0]);
-  // Success, continue authentication, re-authenticate.
-  if (code != 0x00 && code != 0x18 && code != 0x19) {
-    return protocol_error("reason code AUTH cannot carry [MQTT-3.15.2-1]");
+  AuthView view;
+  view.code = body.empty() ? ReasonCode::success : static_cast<ReasonCode>(body[0]);
+  if (view.code != ReasonCode::continue_authentication &&
+      view.code != ReasonCode::re_authenticate) {
+    return protocol_error("reason code a client's AUTH cannot carry [MQTT-3.15.2-1]");
   }
   body.remove_prefix(1);
   if (body.empty()) return malformed("AUTH without its properties (section 3.15.2.2)");
-  if (auto properties = decode_properties(body, PropertySet::auth); !properties) {
-    return properties.error();
-  }
+  const auto properties = decode_properties(body, PropertySet::auth);
+  if (!properties) return properties.error();
   if (!body.empty()) return malformed("bytes after the properties of AUTH");
-  return true;
+  if (!properties->authentication_method) {
+    return protocol_error("AUTH without an authentication method (section 3.15.2.2.2)");
+  }
+  view.method = *properties->authentication_method;
+  view.data = properties->authentication_data;
+  return view;
 }
 
 }  // namespace rowgate::mqtt

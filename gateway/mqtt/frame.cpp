@@ -27,6 +27,13 @@ FrameResult refuse(Error error) noexcept {
   return result;
 }
 
+// MQTT 3.1 marks these as re-sent with the DUP bit.
+constexpr bool may_be_resent(unsigned type) noexcept {
+  return type == static_cast<unsigned>(PacketType::pubrel) ||
+         type == static_cast<unsigned>(PacketType::subscribe) ||
+         type == static_cast<unsigned>(PacketType::unsubscribe);
+}
+
 }  // namespace
 
 FrameResult next_frame(std::string_view bytes, std::size_t max_packet) noexcept {
@@ -34,7 +41,8 @@ FrameResult next_frame(std::string_view bytes, std::size_t max_packet) noexcept 
   const auto first = static_cast<std::uint8_t>(bytes[0]);
   const std::uint8_t flags = first & 0x0F;
   const std::uint8_t required = required_flags[first >> 4];
-  if (required != flags && required != any) {
+  if (required != flags && required != any &&
+      !(flags == (required | dup_flag) && may_be_resent(first >> 4U))) {
     return refuse(required == no_such_type
                       ? malformed("packet type 0 is reserved (section 2.1.2)")
                       : malformed("reserved flags of the fixed header are wrong [MQTT-2.1.3-1]"));

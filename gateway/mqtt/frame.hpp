@@ -27,7 +27,9 @@ struct FrameResult {
 };
 
 /// Checks the packet type, its reserved flags [MQTT-2.1.3-1] and that the whole packet is at most
-/// `max_packet` bytes (packet_too_large), before the body has arrived. Never reads beyond `bytes`.
+/// `max_packet` bytes (packet_too_large), before the body has arrived. Lets pass the DUP bit that
+/// MQTT 3.1 has on PUBREL, SUBSCRIBE and UNSUBSCRIBE too: their decoders know the version. Never
+/// reads beyond `bytes`.
 FrameResult next_frame(std::string_view bytes, std::size_t max_packet) noexcept;
 
 /// Appends a Variable Byte Integer (section 1.5.5). Precondition: v <= 268,435,455.

@@ -66,6 +66,20 @@ void append_block(std::string& out, const Properties& properties) {
   });
 }
 
+// The first property of that identifier in a checked block.
+std::optional<RawProperty> find_property(std::string_view wire, PropertyId id) noexcept {
+  RawProperty property;
+  while (!wire.empty() && take_property(wire, property) == nullptr) {
+    if (property.id == id) return property;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string_view> find_bytes(std::string_view wire, PropertyId id) noexcept {
+  const auto found = find_property(wire, id);
+  return found ? std::optional(found->bytes) : std::nullopt;
+}
+
 }  // namespace
 
 Decoded<Properties> decode_property_block(std::string_view block, PropertySet set) {
@@ -109,6 +123,26 @@ void append_properties(std::string& out, const Properties& properties,
   out.replace(begin, 1, length);
 }
 
+void append_with_problem(std::string& out, Properties properties, std::size_t others,
+                         const ProblemInformation& problem) {
+  const std::size_t begin = out.size();
+  const auto write = [&](std::string_view reason, std::string_view user_properties) {
+    out.resize(begin);
+    properties.reason_string = reason.empty() ? std::nullopt : std::optional(reason);
+    append_properties(out, properties, user_properties);
+    const std::size_t remaining = others + out.size() - begin;
+    const std::size_t header = 1 + varint_size(static_cast<std::uint32_t>(remaining));
+    return header + remaining <= problem.maximum_packet_size;
+  };
+  if (problem.empty()) {
+    write({}, {});
+    return;
+  }
+  if (write(problem.reason_string, problem.user_properties)) return;
+  if (write(problem.reason_string, {})) return;
+  write({}, {});
+}
+
 void append_forwarded(std::string& out, std::string_view publish_wire) {
   RawProperty property;
   while (!publish_wire.empty()) {
@@ -127,11 +161,34 @@ void append_forwarded(std::string& out, std::string_view publish_wire) {
 }
 
 std::optional<std::uint32_t> message_expiry_interval(std::string_view publish_wire) noexcept {
+  const auto found = find_property(publish_wire, PropertyId::message_expiry_interval);
+  return found ? std::optional(found->number) : std::nullopt;
+}
+
+std::optional<std::string_view> response_topic(std::string_view wire) noexcept {
+  return find_bytes(wire, PropertyId::response_topic);
+}
+
+std::optional<std::string_view> correlation_data(std::string_view wire) noexcept {
+  return find_bytes(wire, PropertyId::correlation_data);
+}
+
+std::optional<std::string_view> content_type(std::string_view wire) noexcept {
+  return find_bytes(wire, PropertyId::content_type);
+}
+
+std::optional<std::string_view> user_property(std::string_view wire,
+                                              std::string_view name) noexcept {
   RawProperty property;
-  while (!publish_wire.empty() && take_property(publish_wire, property) == nullptr) {
-    if (property.id == PropertyId::message_expiry_interval) return property.number;
+  while (!wire.empty() && take_property(wire, property) == nullptr) {
+    if (property.id == PropertyId::user_property && property.bytes == name) return property.value;
   }
   return std::nullopt;
+}
+
+bool payload_is_as_indicated(std::string_view wire, std::string_view payload) noexcept {
+  const auto found = find_property(wire, PropertyId::payload_format_indicator);
+  return !found || found->number == 0 || is_utf8(payload);
 }
 
 void append_message_expiry_interval(std::string& out, std::uint32_t seconds) {
@@ -142,6 +199,11 @@ void append_message_expiry_interval(std::string& out, std::uint32_t seconds) {
 void append_subscription_identifier(std::string& out, std::uint32_t identifier) {
   out.push_back(static_cast<char>(PropertyId::subscription_identifier));
   append_varint(out, identifier);
+}
+
+void append_topic_alias(std::string& out, std::uint16_t alias) {
+  out.push_back(static_cast<char>(PropertyId::topic_alias));
+  Writer(out).be(alias);
 }
 
 }  // namespace rowgate::mqtt

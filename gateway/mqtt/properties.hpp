@@ -101,6 +101,26 @@ Decoded<Properties> decode_property_block(std::string_view block, PropertySet se
 void append_properties(std::string& out, const Properties& properties,
                        std::string_view user_properties = {});
 
+/// What an answer of 5.0 may say beyond its reason code. `requested`: Request Problem Information
+/// of the CONNECT; where the client said 0, only CONNACK and DISCONNECT carry any [MQTT-3.1.2-29].
+/// Whatever would make the packet larger than the client's Maximum Packet Size is left out, the
+/// user properties first [MQTT-3.4.2-2, -3] and the like.
+struct ProblemInformation {
+  std::string_view reason_string{};
+  std::string_view user_properties{};  // wire bytes
+  bool requested = true;
+  std::uint32_t maximum_packet_size = 0xFFFFFFFF;
+
+  bool empty() const noexcept {
+    return !requested || (reason_string.empty() && user_properties.empty());
+  }
+};
+
+/// Appends length and block of `properties` and of `problem` (which overrides the reason string),
+/// for a packet whose body has `others` bytes beside them.
+void append_with_problem(std::string& out, Properties properties, std::size_t others,
+                         const ProblemInformation& problem);
+
 /// The properties of a PUBLISH that a server forwards unchanged (payload format indicator, content
 /// type, response topic, correlation data, user properties; [MQTT-3.3.2-17] and others): appends
 /// them from wire form `publish_wire` (checked) to `out`, leaving out topic alias, subscription
@@ -111,8 +131,22 @@ void append_forwarded(std::string& out, std::string_view publish_wire);
 /// time the message waited [MQTT-3.3.2-6].
 std::optional<std::uint32_t> message_expiry_interval(std::string_view publish_wire) noexcept;
 
+/// Of a checked PUBLISH or will block: views into it, nullopt where there is none.
+std::optional<std::string_view> response_topic(std::string_view wire) noexcept;
+std::optional<std::string_view> correlation_data(std::string_view wire) noexcept;
+std::optional<std::string_view> content_type(std::string_view wire) noexcept;
+/// The value of the first user property of that name.
+std::optional<std::string_view> user_property(std::string_view wire,
+                                              std::string_view name) noexcept;
+
+/// Of a checked PUBLISH or will block: false if it says that the payload is text (Payload Format
+/// Indicator 1) and the payload is not UTF-8: payload_format_invalid (section 3.3.2.3.2).
+bool payload_is_as_indicated(std::string_view wire, std::string_view payload) noexcept;
+
 /// Single properties a server puts into the PUBLISH it sends, appended without a length.
 void append_message_expiry_interval(std::string& out, std::uint32_t seconds);
 void append_subscription_identifier(std::string& out, std::uint32_t identifier);
+/// 1 to the Topic Alias Maximum of the client's CONNECT [MQTT-3.3.2-8, -11].
+void append_topic_alias(std::string& out, std::uint16_t alias);
 
 }  // namespace rowgate::mqtt

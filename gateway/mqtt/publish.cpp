@@ -54,7 +54,10 @@ Decoded<PublishView> decode_publish(const Frame& frame, Version version) noexcep
   view.dup = (frame.flags & 8) != 0;
   view.qos = static_cast<QoS>(qos);
   if (qos == 3) return malformed("PUBLISH with QoS 3 [MQTT-3.3.1-4]");
-  if (qos == 0 && view.dup) return malformed("DUP set at QoS 0 [MQTT-3.3.1-2]");
+  if (qos == 0 && view.dup) {
+    if (version != Version::v31) return malformed("DUP set at QoS 0 [MQTT-3.3.1-2]");
+    view.dup = false;
+  }
 
   std::string_view body = frame.body;
   const std::size_t id_size = qos == 0 ? 0 : 2;
@@ -83,11 +86,17 @@ Decoded<PublishView> decode_publish(const Frame& frame, Version version) noexcep
 
 namespace {
 
+constexpr std::size_t alias_size = 3;  // identifier and value
+
+std::size_t block_size(const OutgoingPublish& publish) noexcept {
+  return publish.properties.size() + (publish.topic_alias == 0 ? 0 : alias_size);
+}
+
 std::size_t remaining_length(Version version, const OutgoingPublish& publish) noexcept {
   std::size_t size = 2 + publish.topic.size() + publish.payload.size();
   if (publish.qos != QoS::at_most_once) size += 2;
   if (version == Version::v5) {
-    const std::size_t block = publish.properties.size();
+    const std::size_t block = block_size(publish);
     size += varint_size(static_cast<std::uint32_t>(block)) + block;
   }
   return size;
@@ -102,7 +111,8 @@ void encode_publish(std::string& out, Version version, const OutgoingPublish& pu
   append_binary(out, publish.topic);
   if (publish.qos != QoS::at_most_once) Writer(out).be(publish.packet_id);
   if (version == Version::v5) {
-    append_varint(out, static_cast<std::uint32_t>(publish.properties.size()));
+    append_varint(out, static_cast<std::uint32_t>(block_size(publish)));
+    if (publish.topic_alias != 0) append_topic_alias(out, publish.topic_alias);
     out.append(publish.properties);
   }
   out.append(publish.payload);
@@ -128,6 +138,17 @@ bool is_topic_filter(std::string_view filter) noexcept {
     if (filter[i] == '#' ? !last : !last && filter[i + 1] != '/') return false;
   }
   return true;
+}
+
+std::optional<SharedFilter> shared_filter(std::string_view filter) noexcept {
+  if (!filter.starts_with(share_prefix)) return std::nullopt;
+  const std::string_view rest = filter.substr(share_prefix.size());
+  const std::size_t slash = rest.find('/');
+  if (slash == 0 || slash == std::string_view::npos) return std::nullopt;
+  const SharedFilter shared{rest.substr(0, slash), rest.substr(slash + 1)};
+  const bool valid =
+      classify_text(shared.group) == TextClass::plain && is_topic_filter(shared.filter);
+  return valid ? std::optional(shared) : std::nullopt;
 }
 
 }  // namespace rowgate::mqtt

@@ -1,6 +1,7 @@
 #include "gateway/mqtt/subscribe.hpp"
 
 #include "gateway/mqtt/properties.hpp"
+#include "gateway/mqtt/publish.hpp"
 #include "gateway/mqtt/wire.hpp"
 
 namespace rowgate::mqtt {
@@ -29,36 +30,36 @@ Decoded<SubscriptionRequest> decode_request(Reader& reader, Version version) {
   if (request.retain_handling == 3) {
     return protocol_error("retain handling 3 (section 3.8.3.1)");
   }
-  if (request.no_local && request.filter.starts_with("$share/")) {
+  if (request.no_local && request.filter.starts_with(share_prefix)) {
     return protocol_error("No Local on a shared subscription [MQTT-3.8.3-4]");
   }
   return request;
 }
 
-void encode_codes(std::string& out, Version version, PacketId id,
-                  std::span<const ReasonCode> codes) {
+void encode_codes(std::string& out, Version version, PacketType type, PacketId id,
+                  std::span<const ReasonCode> codes, const ProblemInformation& problem) {
+  std::string block;
+  if (version == Version::v5) append_with_problem(block, {}, 2 + codes.size(), problem);
+  append_fixed_header(out, type, 0, 2 + block.size() + codes.size());
   Writer writer(out);
   writer.be(id);
-  if (version == Version::v5) writer.u8(0);  // no properties
+  writer.bytes(block);
   for (const ReasonCode code : codes) {
-    const bool plain_failure = version == Version::v311 && code >= ReasonCode::unspecified_error;
+    const bool plain_failure = version != Version::v5 && code >= ReasonCode::unspecified_error;
     writer.u8(static_cast<std::uint8_t>(plain_failure ? ReasonCode::unspecified_error : code));
   }
 }
 
-std::size_t codes_size(Version version, std::span<const ReasonCode> codes) noexcept {
-  return (version == Version::v5 ? 3 : 2) + codes.size();
-}
-
 // Packet identifier and, in 5.0, the properties: how SUBSCRIBE and UNSUBSCRIBE both begin. Leaves
 // what follows in `body`.
-Decoded<Properties> decode_head(std::string_view& body, PacketId& id, Version version,
-                                PropertySet set) {
+Decoded<Properties> decode_head(const Frame& frame, std::string_view& body, PacketId& id,
+                                Version version, PropertySet set) {
+  if (has_foreign_dup(frame, version)) return foreign_dup;
   if (body.size() < 2) return no_packet_id;
   id = load_be<PacketId>(body.data());
   if (id == 0) return no_packet_id;
   body.remove_prefix(2);
-  if (version == Version::v311) return Properties{};
+  if (version != Version::v5) return Properties{};
   return decode_properties(body, set);
 }
 
@@ -67,7 +68,7 @@ Decoded<Properties> decode_head(std::string_view& body, PacketId& id, Version ve
 Decoded<SubscribeView> decode_subscribe(const Frame& frame, Version version) {
   SubscribeView view;
   std::string_view body = frame.body;
-  const auto properties = decode_head(body, view.packet_id, version, PropertySet::subscribe);
+  const auto properties = decode_head(frame, body, view.packet_id, version, PropertySet::subscribe);
   if (!properties) return properties.error();
   view.subscription_identifier = properties->subscription_identifier;
   if (body.empty()) return protocol_error("SUBSCRIBE without a topic filter [MQTT-3.8.3-2]");
@@ -84,7 +85,8 @@ Decoded<SubscribeView> decode_subscribe(const Frame& frame, Version version) {
 Decoded<UnsubscribeView> decode_unsubscribe(const Frame& frame, Version version) {
   UnsubscribeView view;
   std::string_view body = frame.body;
-  const auto properties = decode_head(body, view.packet_id, version, PropertySet::unsubscribe);
+  const auto properties =
+      decode_head(frame, body, view.packet_id, version, PropertySet::unsubscribe);
   if (!properties) return properties.error();
   if (body.empty()) return protocol_error("UNSUBSCRIBE without a topic filter [MQTT-3.10.3-2]");
 
@@ -99,16 +101,14 @@ Decoded<UnsubscribeView> decode_unsubscribe(const Frame& frame, Version version)
 }
 
 void encode_suback(std::string& out, Version version, PacketId id,
-                   std::span<const ReasonCode> codes) {
-  append_fixed_header(out, PacketType::suback, 0, codes_size(version, codes));
-  encode_codes(out, version, id, codes);
+                   std::span<const ReasonCode> codes, const ProblemInformation& problem) {
+  encode_codes(out, version, PacketType::suback, id, codes, problem);
 }
 
 void encode_unsuback(std::string& out, Version version, PacketId id,
-                     std::span<const ReasonCode> codes) {
-  if (version == Version::v311) codes = {};
-  append_fixed_header(out, PacketType::unsuback, 0, codes_size(version, codes));
-  encode_codes(out, version, id, codes);
+                     std::span<const ReasonCode> codes, const ProblemInformation& problem) {
+  if (version != Version::v5) codes = {};
+  encode_codes(out, version, PacketType::unsuback, id, codes, problem);
 }
 
 }  // namespace rowgate::mqtt

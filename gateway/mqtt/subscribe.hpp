@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/mqtt/frame.hpp"
+#include "gateway/mqtt/properties.hpp"
 #include "gateway/mqtt/types.hpp"
 
 namespace rowgate::mqtt {
@@ -37,11 +38,12 @@ struct UnsubscribeView {
 Decoded<SubscribeView> decode_subscribe(const Frame& frame, Version version);
 Decoded<UnsubscribeView> decode_unsubscribe(const Frame& frame, Version version);
 
-/// 3.1.1: codes >= 0x80 become 0x80.
+/// 3.1 and 3.1.1: codes >= 0x80 become 0x80 (3.1 has no word for a failure: no granted QoS is
+/// 0x80), and `problem` has no place.
 void encode_suback(std::string& out, Version version, PacketId id,
-                   std::span<const ReasonCode> codes);
-/// 3.1.1: no codes.
+                   std::span<const ReasonCode> codes, const ProblemInformation& problem = {});
+/// 3.1 and 3.1.1: no codes.
 void encode_unsuback(std::string& out, Version version, PacketId id,
-                     std::span<const ReasonCode> codes);
+                     std::span<const ReasonCode> codes, const ProblemInformation& problem = {});
 
 }  // namespace rowgate::mqtt

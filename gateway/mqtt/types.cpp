@@ -50,6 +50,7 @@ std::uint8_t connack_code_v311(ReasonCode code) noexcept {
     case ReasonCode::bad_user_name_or_password:
       return bad_password;
     case ReasonCode::not_authorized:
+    case ReasonCode::banned:
     case ReasonCode::bad_authentication_method:
     case ReasonCode::topic_name_invalid:
     case ReasonCode::retain_not_supported:

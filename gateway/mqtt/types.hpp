@@ -1,5 +1,5 @@
 #pragma once
-// The words of MQTT 3.1.1 and 5.0: packet types, QoS, reason codes, decode errors.
+// The words of MQTT 3.1, 3.1.1 and 5.0: packet types, QoS, reason codes, decode errors.
 #include <cstdint>
 #include <string_view>
 
@@ -7,8 +7,9 @@
 
 namespace rowgate::mqtt {
 
-/// Protocol Version byte of CONNECT [MQTT-3.1.2-2].
-enum class Version : std::uint8_t { v311 = 4, v5 = 5 };
+/// Protocol Version byte of CONNECT [MQTT-3.1.2-2]. MQTT 3.1 reads and writes packets as 3.1.1
+/// does, but where a decoder says otherwise: compare with v5, unless the difference is meant.
+enum class Version : std::uint8_t { v31 = 3, v311 = 4, v5 = 5 };
 
 enum class PacketType : std::uint8_t {  // section 2.1.2
   connect = 1,
@@ -32,7 +33,8 @@ std::string_view to_string(PacketType type) noexcept;
 enum class QoS : std::uint8_t { at_most_once, at_least_once, exactly_once };
 using PacketId = std::uint16_t;  // 0 is none [MQTT-2.2.1-3]
 
-/// MQTT 5.0 section 2.4. In 3.1.1 only CONNACK and SUBACK carry a code; see connack_code_v311().
+/// MQTT 5.0 section 2.4. In 3.1 and 3.1.1 only CONNACK and SUBACK carry a code; see
+/// connack_code_v311().
 enum class ReasonCode : std::uint8_t {
   success = 0x00,  // also normal disconnection, granted QoS 0
   granted_qos1 = 0x01,
@@ -40,6 +42,8 @@ enum class ReasonCode : std::uint8_t {
   disconnect_with_will = 0x04,
   no_matching_subscribers = 0x10,
   no_subscription_existed = 0x11,
+  continue_authentication = 0x18,
+  re_authenticate = 0x19,
   unspecified_error = 0x80,
   malformed_packet = 0x81,
   protocol_error = 0x82,
@@ -50,6 +54,7 @@ enum class ReasonCode : std::uint8_t {
   not_authorized = 0x87,
   server_unavailable = 0x88,
   server_busy = 0x89,
+  banned = 0x8A,
   server_shutting_down = 0x8B,
   bad_authentication_method = 0x8C,
   keep_alive_timeout = 0x8D,
@@ -86,7 +91,7 @@ struct Error {
 template <class T>
 using Decoded = Result<T, Error>;
 
-/// The 3.1.1 CONNACK return code (section 3.2.2.3) that comes nearest.
+/// The CONNACK return code of 3.1 and 3.1.1 (section 3.2.2.3) that comes nearest.
 std::uint8_t connack_code_v311(ReasonCode code) noexcept;
 
 }  // namespace rowgate::mqtt

@@ -21,6 +21,14 @@ constexpr Error protocol_error(const char* reason) noexcept {
   return {ReasonCode::protocol_error, reason};
 }
 
+constexpr std::uint8_t dup_flag = 0x08;  // of the fixed header
+
+/// The DUP bit outside PUBLISH, which only MQTT 3.1 has [MQTT-2.1.3-1].
+constexpr bool has_foreign_dup(const Frame& frame, Version version) noexcept {
+  return (frame.flags & dup_flag) != 0 && version != Version::v31;
+}
+constexpr Error foreign_dup = malformed("DUP set on a packet other than PUBLISH [MQTT-2.1.3-1]");
+
 enum class TextClass : std::uint8_t { plain, has_wildcard, ill_formed };
 
 /// One pass over text as MQTT allows it: well-formed UTF-8 without U+0000 [MQTT-1.5.4-1, -2], and

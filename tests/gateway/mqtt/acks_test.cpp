@@ -83,5 +83,46 @@ TEST(Acks, decode_what_encode_wrote) {
   }
 }
 
+TEST(Acks, carry_problem_information_in_5_0_only) {
+  const std::string user_properties = wire("26 0001 'k' 0001 'v'");
+  const Ack ack{1, ReasonCode::payload_format_invalid};
+  std::string out;
+  encode_ack(out, Version::v5, PacketType::puback, ack, {.reason_string = "why"});
+  encode_ack(out, Version::v5, PacketType::pubrel, {2, ReasonCode::packet_identifier_not_found},
+             {.user_properties = user_properties});
+  encode_ack(out, Version::v5, PacketType::pubrec, {3, ReasonCode::success},
+             {.reason_string = "a"});
+  encode_ack(out, Version::v311, PacketType::puback, ack, {.reason_string = "why"});
+  EXPECT_EQ(out, wire("40 0A 0001 99 06 1F 0003 'why' | 62 0B 0002 92 07 26 0001 'k' 0001 'v' |"
+                      "50 08 0003 00 04 1F 0001 'a' | 40 02 0001"));
+}
+
+TEST(Acks, are_silent_where_no_problem_information_was_asked_for) {  // [MQTT-3.1.2-29]
+  std::string out;
+  encode_ack(out, Version::v5, PacketType::puback, {1, ReasonCode::quota_exceeded},
+             {.reason_string = "why", .user_properties = "no", .requested = false});
+  EXPECT_EQ(out, wire("40 03 0001 97"));
+}
+
+TEST(Acks, leave_out_what_would_exceed_the_maximum_packet_size) {  // [MQTT-3.4.2-2, -3]
+  const std::string user_properties = wire("26 0001 'k' 0001 'v'");
+  const auto encoded = [&](std::uint32_t limit) {
+    std::string out;
+    encode_ack(
+        out, Version::v5, PacketType::pubcomp, {1, ReasonCode::packet_identifier_not_found},
+        {.reason_string = "why", .user_properties = user_properties, .maximum_packet_size = limit});
+    return out;
+  };
+  EXPECT_EQ(encoded(19), wire("70 11 0001 92 0D 1F 0003 'why' 26 0001 'k' 0001 'v'"));
+  EXPECT_EQ(encoded(18), wire("70 0A 0001 92 06 1F 0003 'why'"));
+  EXPECT_EQ(encoded(11), wire("70 03 0001 92"));
+}
+
+TEST(Acks, read_a_pubrel_sent_again_with_dup_from_a_3_1_client_only) {
+  EXPECT_EQ(decode("6A 02 0001", Version::v31)->packet_id, 1);
+  EXPECT_EQ(code_of(decode("6A 02 0001", Version::v311)), ReasonCode::malformed_packet);
+  EXPECT_EQ(code_of(decode("6A 02 0001", Version::v5)), ReasonCode::malformed_packet);
+}
+
 }  // namespace
 }  // namespace rowgate::mqtt

@@ -77,7 +77,9 @@ TEST(Connect, takes_a_password_without_a_user_name_in_5_0_only) {
 
 TEST(Connect, refuses_other_protocols_and_levels) {
   const ReasonCode unsupported = ReasonCode::unsupported_protocol_version;
-  EXPECT_EQ(refusal("0006 'MQIsdp' 03 02 003C 0001 'c'"), unsupported);
+  EXPECT_EQ(refusal("0006 'MQIsdp' 04 02 003C 0001 'c'"), unsupported);
+  EXPECT_EQ(refusal("0006 'MQIsdp' 05 02 003C 00 0001 'c'"), unsupported);
+  EXPECT_EQ(refusal("0006 'MQIsdp' 83 02 003C 0001 'c'"), unsupported);
   EXPECT_EQ(refusal("0004 'MQTT' 03 02 003C 0001 'c'"), unsupported);
   EXPECT_EQ(refusal("0004 'MQTT' 06 02 003C 00 0001 'c'"), unsupported);
   EXPECT_EQ(refusal("0004 'mqtt' 04 02 003C 0001 'c'"), unsupported);
@@ -93,7 +95,9 @@ TEST(Connect, tells_in_which_form_to_refuse) {
   EXPECT_EQ(peek("0004 'MQTT' 04 FF"), Version::v311);
   EXPECT_EQ(peek("0004 'MQTT' 05 FF"), Version::v5);
   EXPECT_EQ(peek("0004 'MQTT' 06"), Version::v5);
-  EXPECT_EQ(peek("0006 'MQIsdp' 03"), Version::v311);
+  EXPECT_EQ(peek("0006 'MQIsdp' 03"), Version::v31);
+  EXPECT_EQ(peek("0006 'MQIsdp' 83"), Version::v311);
+  EXPECT_EQ(peek("0004 'MQTT' 03"), Version::v311);
   EXPECT_EQ(peek("0004 'MQTT' 84"), Version::v311);  // Mosquitto's bridge
   EXPECT_EQ(peek("0004 'MQ'"), Version::v311);
   EXPECT_EQ(peek(""), Version::v311);
@@ -177,6 +181,97 @@ TEST(Connack, never_says_session_present_with_a_refusal) {  // [MQTT-3.2.2-4], [
   encode_connack(out, Version::v311, {.session_present = true, .code = ReasonCode::server_busy});
   encode_connack(out, Version::v5, {.session_present = true, .code = ReasonCode::server_busy});
   EXPECT_EQ(out, wire("20 02 00 03 | 20 03 00 89 00"));
+}
+
+TEST(Connect, reads_3_1_as_3_1_1_under_its_own_name_and_level) {
+  const std::string bytes =
+      connect("0006 'MQIsdp' 03 C6 003C | 0001 'c' | 0001 'w' 0000 | 0001 'u' | 0001 'p'");
+  const auto view = decode_connect(frame_of(bytes));
+  ASSERT_TRUE(view) << view.error().reason;
+  EXPECT_EQ(view->version, Version::v31);
+  EXPECT_TRUE(view->clean_start);
+  EXPECT_EQ(view->client_id, "c");
+  EXPECT_EQ(view->will->topic, "w");
+  EXPECT_EQ(view->user_name, "u");
+  EXPECT_EQ(view->password, "p");
+}
+
+TEST(Connect, takes_client_identifiers_of_1_to_23_characters_in_3_1) {
+  EXPECT_EQ(refusal("0006 'MQIsdp' 03 02 003C 0000"), ReasonCode::client_identifier_not_valid);
+  EXPECT_EQ(refusal("0006 'MQIsdp' 03 02 003C 0001 'c'"), ReasonCode::success);
+  EXPECT_EQ(refusal("0006 'MQIsdp' 03 02 003C 0017 '12345678901234567890123'"),
+            ReasonCode::success);
+  EXPECT_EQ(refusal("0006 'MQIsdp' 03 02 003C 0018 '1234567890123456789012ä'"),
+            ReasonCode::success);  // 23 characters, 24 bytes
+  EXPECT_EQ(refusal("0006 'MQIsdp' 03 02 003C 0018 '123456789012345678901234'"),
+            ReasonCode::client_identifier_not_valid);
+  EXPECT_EQ(refusal("0004 'MQTT' 04 02 003C 0018 '123456789012345678901234'"), ReasonCode::success);
+}
+
+TEST(Connect, disregards_in_3_1_the_flags_that_only_3_1_1_reserves) {
+  EXPECT_EQ(refusal("0006 'MQIsdp' 03 03 003C 0001 'c'"), ReasonCode::success);
+  EXPECT_EQ(refusal("0006 'MQIsdp' 03 3A 003C 0001 'c'"), ReasonCode::success);
+  EXPECT_EQ(refusal("0006 'MQIsdp' 03 1E 003C 0001 'c' 0001 'w' 0000"),
+            ReasonCode::malformed_packet);  // will QoS 3
+}
+
+TEST(Connect, lets_a_3_1_user_name_or_password_be_missing_at_the_end) {
+  const std::string bytes = connect("0006 'MQIsdp' 03 C2 003C 0001 'c' 0001 'u'");
+  const auto view = decode_connect(frame_of(bytes));
+  ASSERT_TRUE(view) << view.error().reason;
+  EXPECT_EQ(view->user_name, "u");
+  EXPECT_FALSE(view->password);
+  EXPECT_EQ(refusal("0006 'MQIsdp' 03 C2 003C 0001 'c'"), ReasonCode::success);
+  EXPECT_EQ(refusal("0006 'MQIsdp' 03 82 003C 0001 'c' 0002 'u'"), ReasonCode::malformed_packet);
+}
+
+TEST(Connack, has_no_session_present_in_3_1) {
+  std::string out;
+  encode_connack(out, Version::v31, {.session_present = true});
+  encode_connack(out, Version::v31, {.code = ReasonCode::client_identifier_not_valid});
+  EXPECT_EQ(out, wire("20 02 00 00 | 20 02 00 02"));
+}
+
+TEST(Connack, says_everything_a_server_can_say) {
+  Connack connack;
+  Properties& p = connack.properties;
+  p.session_expiry_interval = 1;
+  p.assigned_client_identifier = "i";
+  p.server_keep_alive = std::uint16_t{60};
+  p.response_information = "r/";
+  p.server_reference = "s";
+  p.reason_string = "why";
+  p.receive_maximum = std::uint16_t{2};
+  p.topic_alias_maximum = std::uint16_t{3};
+  p.maximum_qos = std::uint8_t{1};
+  p.retain_available = std::uint8_t{0};
+  p.maximum_packet_size = 256;
+  p.wildcard_subscription_available = std::uint8_t{1};
+  p.subscription_identifier_available = std::uint8_t{0};
+  p.shared_subscription_available = std::uint8_t{1};
+  const std::string user_properties = wire("26 0001 'k' 0001 'v'");
+  connack.user_properties = user_properties;
+  std::string out;
+  encode_connack(out, Version::v5, connack);
+  EXPECT_EQ(out, wire("20 3A 00 00 37 | 11 00000001 | 12 0001 'i' | 13 003C | 1A 0002 'r/' |"
+                      "1C 0001 's' | 1F 0003 'why' | 21 0002 | 22 0003 | 24 01 | 25 00 |"
+                      "27 00000100 | 28 01 | 29 00 | 2A 01 | 26 0001 'k' 0001 'v'"));
+}
+
+TEST(Connack, leaves_out_what_would_exceed_the_maximum_packet_size) {  // [MQTT-3.2.2-19, -20]
+  Connack connack;
+  connack.properties.receive_maximum = std::uint16_t{2};
+  connack.properties.reason_string = "why";
+  const std::string user_properties = wire("26 0001 'k' 0001 'v'");
+  connack.user_properties = user_properties;
+  const auto encoded = [&](std::uint32_t limit) {
+    std::string out;
+    encode_connack(out, Version::v5, connack, limit);
+    return out;
+  };
+  EXPECT_EQ(encoded(21), wire("20 13 00 00 10 1F 0003 'why' 21 0002 26 0001 'k' 0001 'v'"));
+  EXPECT_EQ(encoded(20), wire("20 0C 00 00 09 1F 0003 'why' 21 0002"));
+  EXPECT_EQ(encoded(13), wire("20 06 00 00 03 21 0002"));
 }
 
 }  // namespace

@@ -75,10 +75,52 @@ TEST(Pingreq, carries_nothing) {
   EXPECT_EQ(out, wire("D0 00"));
 }
 
-TEST(Auth, is_read_to_tell_well_formed_from_malformed) {
-  EXPECT_EQ(auth_refusal("F0 00"), ReasonCode::success);
-  EXPECT_EQ(auth_refusal("F0 0B 18 09 15 0001 'm' 16 0002 'dd'"), ReasonCode::success);
-  EXPECT_EQ(auth_refusal("F0 02 19 00"), ReasonCode::success);
+TEST(Disconnect, names_another_server) {
+  std::string out;
+  encode_disconnect(out, {.code = ReasonCode::server_moved, .server_reference = "b:1883"});
+  EXPECT_EQ(out, wire("E0 0B 9D 09 1C 0006 'b:1883'"));
+}
+
+TEST(Disconnect, says_why_also_to_those_who_did_not_ask) {  // [MQTT-3.1.2-29]
+  std::string out;
+  encode_disconnect(out, {.code = ReasonCode::server_busy,
+                          .problem = {.reason_string = "why", .requested = false}});
+  EXPECT_EQ(out, wire("E0 08 89 06 1F 0003 'why'"));
+}
+
+TEST(Disconnect, leaves_out_what_would_exceed_the_maximum_packet_size) {  // [MQTT-3.14.2-3, -4]
+  const std::string user_properties = wire("26 0001 'k' 0001 'v'");
+  const auto encoded = [&](std::uint32_t limit) {
+    std::string out;
+    encode_disconnect(out, {.code = ReasonCode::server_busy,
+                            .problem = {.reason_string = "why",
+                                        .user_properties = user_properties,
+                                        .maximum_packet_size = limit}});
+    return out;
+  };
+  EXPECT_EQ(encoded(17), wire("E0 0F 89 0D 1F 0003 'why' 26 0001 'k' 0001 'v'"));
+  EXPECT_EQ(encoded(16), wire("E0 08 89 06 1F 0003 'why'"));
+  EXPECT_EQ(encoded(9), wire("E0 01 89"));
+}
+
+TEST(Auth, is_read_with_method_and_data) {
+  const std::string bytes = wire("F0 0B 18 09 15 0001 'm' 16 0002 'dd'");
+  const auto view = decode_auth(frame_of(bytes));
+  ASSERT_TRUE(view) << view.error().reason;
+  EXPECT_EQ(view->code, ReasonCode::continue_authentication);
+  EXPECT_EQ(view->method, "m");
+  EXPECT_EQ(view->data, "dd");
+  const std::string again = wire("F0 06 19 04 15 0001 'm'");
+  EXPECT_EQ(decode_auth(frame_of(again))->code, ReasonCode::re_authenticate);
+  EXPECT_FALSE(decode_auth(frame_of(again))->data);
+}
+
+TEST(Auth, is_refused_where_a_client_cannot_send_it) {
+  EXPECT_EQ(auth_refusal("F0 00"), ReasonCode::protocol_error);  // means success
+  EXPECT_EQ(auth_refusal("F0 06 00 04 15 0001 'm'"), ReasonCode::protocol_error);
+  EXPECT_EQ(auth_refusal("F0 02 19 00"), ReasonCode::protocol_error);              // no method
+  EXPECT_EQ(auth_refusal("F0 06 18 04 16 0001 'd'"), ReasonCode::protocol_error);  // data alone
+  EXPECT_EQ(auth_refusal("F0 0A 18 08 15 0001 'm' 15 0001 'm'"), ReasonCode::protocol_error);
   EXPECT_EQ(auth_refusal("F0 02 80 00"), ReasonCode::protocol_error);
   EXPECT_EQ(auth_refusal("F0 01 18"), ReasonCode::malformed_packet);
   EXPECT_EQ(auth_refusal("F0 03 18 00 00"), ReasonCode::malformed_packet);

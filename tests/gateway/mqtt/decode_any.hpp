@@ -52,6 +52,12 @@ inline void check_publish(const Frame& frame, Version version) {
   const FrameResult result = next_frame(bytes, bytes.size());
   must(result.status == FrameResult::Status::frame && result.frame.body == frame.body);
 
+  for (const auto& found : {response_topic(view.properties), correlation_data(view.properties),
+                            content_type(view.properties), user_property(view.properties, "k")}) {
+    if (found) must_be_inside(*found, frame);
+  }
+  payload_is_as_indicated(view);
+
   std::string forwarded;
   append_forwarded(forwarded, view.properties);
   must(forwarded.size() <= view.properties.size());
@@ -80,7 +86,10 @@ inline void check_subscribe(const Frame& frame, Version version) {
   for (const SubscriptionRequest& request : decoded->requests) {
     must_be_inside(request.filter, frame);
     must(request.qos <= QoS::exactly_once && request.retain_handling <= 2);
-    is_topic_filter(request.filter);
+    if (const auto shared = shared_filter(request.filter)) {
+      must(!shared->group.empty() && is_topic_filter(shared->filter));
+      must(is_topic_filter(request.filter));
+    }
   }
 }
 

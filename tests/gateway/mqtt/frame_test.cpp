@@ -85,7 +85,8 @@ TEST(Frame, checks_the_reserved_flags_of_every_type_at_its_first_byte) {
     const unsigned type = first >> 4;
     const unsigned flags = first & 15;
     const bool two = type == 6 || type == 8 || type == 10;  // PUBREL, SUBSCRIBE, UNSUBSCRIBE
-    const bool valid = type == 3 || (type != 0 && flags == (two ? 2U : 0U));
+    const bool resent = two && flags == 10;                 // the DUP bit of MQTT 3.1
+    const bool valid = type == 3 || (type != 0 && flags == (two ? 2U : 0U)) || resent;
     const FrameResult result = next_frame(std::string(1, static_cast<char>(first)), no_limit);
     EXPECT_EQ(result.status, valid ? Status::need_more : Status::error) << first;
     if (!valid) {

@@ -27,6 +27,7 @@ std::vector<std::string> packets() {
       packet(0x10,
              "0004 'MQTT' 05 C6 0000 08 11 00000E10 21 0014 0001 'c' 05 18 00000001 0001 'w' 0000"
              "0001 'u' 0008 'password'"),
+      packet(0x10, "0006 'MQIsdp' 03 C6 003C 0001 'c' 0001 'w' 0000 0001 'u' 0002 'pw'"),
       packet(0x30, "0003 'a/b' '2.5'"),
       packet(0x32, "0010 's/1/temperature/' 0102 '21.5'"),
       packet(0x3D, "0001 't' 0007 0D 01 01 23 0005 26 0001 'k' 0002 'vv' '{}'"),
@@ -38,6 +39,7 @@ std::vector<std::string> packets() {
       packet(0x70, "FFFF"),
       packet(0x82, "000A 0003 'a/b' 01 0002 '+/' 02"),
       packet(0x82, "0001 03 0B C803 0001 '#' 2E"),
+      packet(0x82, "0001 00 000C '$share/g/a/#' 01"),
       packet(0xA2, "0002 07 26 0001 'k' 0001 'v' 0001 'a' 0002 '/#'"),
       packet(0xC0, ""),
       packet(0xE0, "00 05 11 0000003C"),
@@ -53,6 +55,7 @@ void decode_all(std::string_view bytes) {
     if (result.status == FrameResult::Status::need_more) test::must(result.wanted > bytes.size());
     if (result.status != FrameResult::Status::frame) return;
     test::must(result.frame.size >= 2 && result.frame.size <= bytes.size());
+    decode_any(result.frame, Version::v31);
     decode_any(result.frame, Version::v311);
     decode_any(result.frame, Version::v5);
     bytes.remove_prefix(result.frame.size);
@@ -159,6 +162,7 @@ TEST(Mutation, bodies_with_a_fitting_length_break_no_invariant) {
     frame.flags = seed[0] & 15;
     frame.body = {body.data(), body.size()};
     frame.size = body.size() + 2;
+    decode_any(frame, Version::v31);
     decode_any(frame, Version::v311);
     decode_any(frame, Version::v5);
   }

@@ -206,5 +206,26 @@ TEST(Properties, writes_single_properties_of_an_outgoing_publish) {
   EXPECT_EQ(out, wire("02 0000003C | 0B AC 02"));
 }
 
+TEST(Properties, finds_single_properties_of_a_publish) {
+  const std::string block = wire(
+      "01 01 | 26 0001 'k' 0001 '1' | 08 0003 'r/1' | 26 0001 'l' 0000 | 09 0002 00FF |"
+      "26 0001 'k' 0001 '2' | 03 0004 'json'");
+  EXPECT_EQ(response_topic(block), "r/1");
+  EXPECT_EQ(correlation_data(block), std::string_view("\0\xFF", 2));
+  EXPECT_EQ(content_type(block), "json");
+  EXPECT_EQ(user_property(block, "k"), "1");  // the first of them
+  EXPECT_EQ(user_property(block, "l"), "");
+  EXPECT_EQ(user_property(block, "m"), std::nullopt);
+  EXPECT_EQ(user_property(block, ""), std::nullopt);
+}
+
+TEST(Properties, finds_nothing_in_no_properties) {
+  EXPECT_EQ(response_topic({}), std::nullopt);
+  EXPECT_EQ(correlation_data({}), std::nullopt);
+  EXPECT_EQ(content_type({}), std::nullopt);
+  EXPECT_EQ(user_property({}, "k"), std::nullopt);
+  EXPECT_TRUE(payload_is_as_indicated({}, "\xFF"));
+}
+
 }  // namespace
 }  // namespace rowgate::mqtt

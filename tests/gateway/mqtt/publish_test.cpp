@@ -218,5 +218,89 @@ TEST(TopicFilter, refuses_wildcards_that_do_not) {
   EXPECT_FALSE(is_topic_filter(std::string_view("a\0b/#", 5)));
 }
 
+TEST(Publish, lets_a_3_1_client_mark_qos_0_as_sent_again) {
+  const std::string bytes = wire("38 04 0001 'a' 'x'");
+  const auto view = decode_publish(frame_of(bytes), Version::v31);
+  ASSERT_TRUE(view) << view.error().reason;
+  EXPECT_FALSE(view->dup);
+  EXPECT_EQ(refusal("38 04 0001 'a' 'x'", Version::v311), ReasonCode::malformed_packet);
+}
+
+TEST(Publish, writes_a_topic_alias_with_and_without_its_topic) {
+  const OutgoingPublish first{
+      .topic = "a", .payload = "1", .properties = "\x01\x01", .topic_alias = 258};
+  const OutgoingPublish next{.payload = "2", .topic_alias = 258};
+  std::string out;
+  encode_publish(out, Version::v5, first);
+  EXPECT_EQ(out, wire("30 0A 0001 'a' 05 23 0102 01 01 '1'"));
+  EXPECT_EQ(publish_size(Version::v5, first), out.size());
+  out.clear();
+  encode_publish(out, Version::v5, next);
+  EXPECT_EQ(out, wire("30 07 0000 03 23 0102 '2'"));
+  EXPECT_EQ(publish_size(Version::v5, next), out.size());
+  EXPECT_EQ(decode_publish(frame_of(out), Version::v5)->topic_alias, 258);
+}
+
+TEST(Publish, counts_the_alias_where_the_property_length_grows_by_it) {
+  const std::string properties = wire("03 0079") + std::string(121, 't');
+  ASSERT_EQ(properties.size(), 124U);
+  for (const std::size_t size : {124U, 125U, 126U}) {
+    const std::string block = properties + std::string(size - 124, ' ');
+    const OutgoingPublish publish{.topic = "a", .properties = block, .topic_alias = 1};
+    std::string out;
+    encode_publish(out, Version::v5, publish);
+    EXPECT_EQ(out.size(), publish_size(Version::v5, publish)) << size;
+  }
+}
+
+TEST(Publish, tells_whether_the_payload_is_the_text_it_is_said_to_be) {
+  const auto is_as_indicated = [](const char* packet) {
+    const std::string bytes = wire(packet);
+    return payload_is_as_indicated(*decode_publish(frame_of(bytes), Version::v5));
+  };
+  EXPECT_TRUE(is_as_indicated("30 06 0001 'a' 00 FF FF"));                  // nothing said
+  EXPECT_TRUE(is_as_indicated("30 07 0001 'a' 02 01 00 FF"));               // said to be bytes
+  EXPECT_TRUE(is_as_indicated("30 09 0001 'a' 02 01 01 'x' C3 A4"));        // ä
+  EXPECT_TRUE(is_as_indicated("30 07 0001 'a' 02 01 01 00"));               // U+0000 is a character
+  EXPECT_TRUE(is_as_indicated("30 06 0001 'a' 02 01 01"));                  // empty
+  EXPECT_FALSE(is_as_indicated("30 07 0001 'a' 02 01 01 FF"));              // no UTF-8
+  EXPECT_FALSE(is_as_indicated("30 09 0001 'a' 02 01 01 ED A0 80"));        // a surrogate
+  EXPECT_FALSE(is_as_indicated("30 0B 0001 'a' 06 03 0001 't' 01 01 C3"));  // behind another one
+}
+
+TEST(SharedFilter, is_a_group_and_a_filter) {
+  const auto shared = shared_filter("$share/meter readers/site/+/#");
+  ASSERT_TRUE(shared);
+  EXPECT_EQ(shared->group, "meter readers");
+  EXPECT_EQ(shared->filter, "site/+/#");
+  EXPECT_EQ(shared_filter("$share/g//")->filter, "/");
+  EXPECT_EQ(shared_filter("$share/g/$SYS/#")->filter, "$SYS/#");
+}
+
+TEST(SharedFilter, is_refused_without_a_group_or_a_filter) {  // [MQTT-4.8.2-1, -2]
+  for (const char* filter : {"",
+                             "$share",
+                             "$share/",
+                             "$share/g",
+                             "$share/g/",
+                             "$share//a",
+                             "$share///",
+                             "$share/g+/a",
+                             "$share/+/a",
+                             "$share/#",
+                             "$share/#/a",
+                             "$share/g#/a",
+                             "$share/g/a#",
+                             "$share/g/#/a",
+                             "$share/\xFF/a",
+                             "$share/g/\xFF",
+                             "$SHARE/g/a",
+                             "share/g/a",
+                             "$shared/g/a",
+                             "a/$share/g/a"}) {
+    EXPECT_FALSE(shared_filter(filter)) << filter;
+  }
+}
+
 }  // namespace
 }  // namespace rowgate::mqtt

@@ -129,5 +129,33 @@ TEST(Unsuback, has_codes_in_5_0_only) {
   EXPECT_EQ(out, wire("B0 02 0102 | B0 05 0102 00 00 11"));
 }
 
+TEST(Subscribe, reads_one_sent_again_with_dup_from_a_3_1_client_only) {
+  EXPECT_EQ(subscribe_refusal("8A 06 0001 0001 'a' 00", Version::v31), ReasonCode::success);
+  EXPECT_EQ(subscribe_refusal("8A 06 0001 0001 'a' 00", Version::v311),
+            ReasonCode::malformed_packet);
+  EXPECT_EQ(unsubscribe_refusal("AA 05 0001 0001 'a'", Version::v31), ReasonCode::success);
+  EXPECT_EQ(unsubscribe_refusal("AA 06 0001 00 0001 'a'", Version::v5),
+            ReasonCode::malformed_packet);
+}
+
+TEST(Suback, is_the_same_in_3_1_as_in_3_1_1) {
+  constexpr std::array codes = {ReasonCode::granted_qos1, ReasonCode::not_authorized};
+  std::string out;
+  encode_suback(out, Version::v31, 10, codes, {.reason_string = "why"});
+  encode_unsuback(out, Version::v31, 10, codes, {.reason_string = "why"});
+  EXPECT_EQ(out, wire("90 04 000A 01 80 | B0 02 000A"));
+}
+
+TEST(Suback, carries_problem_information_where_the_client_asked_for_it) {
+  constexpr std::array codes = {ReasonCode::not_authorized};
+  std::string out;
+  encode_suback(out, Version::v5, 1, codes, {.reason_string = "why"});
+  encode_suback(out, Version::v5, 1, codes, {.reason_string = "why", .requested = false});
+  encode_unsuback(out, Version::v5, 1, codes, {.reason_string = "why"});
+  encode_suback(out, Version::v5, 1, codes, {.reason_string = "why", .maximum_packet_size = 11});
+  EXPECT_EQ(out, wire("90 0A 0001 06 1F 0003 'why' 87 | 90 04 0001 00 87 |"
+                      "B0 0A 0001 06 1F 0003 'why' 87 | 90 04 0001 00 87"));
+}
+
 }  // namespace
 }  // namespace rowgate::mqtt
