@@ -9,7 +9,7 @@ namespace rowgate::security {
 /// Whether every topic that `inner` takes is taken by `outer`. A topic name is a filter as well.
 bool covers(std::string_view outer, std::string_view inner) noexcept;
 
-/// Whether there is a topic that both take.
+/// Whether there is a topic that both take; the empty topic counts as one.
 bool overlap(std::string_view a, std::string_view b) noexcept;
 
 }  // namespace rowgate::security
