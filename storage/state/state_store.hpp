@@ -4,7 +4,7 @@
 // first; this is what it comes to, so that the journal need not be kept for ever. After a crash the
 // records from checkpoint() on are applied again.
 //
-// One thread. Errors while opening throw std::runtime_error with a sentence for people.
+// One thread. Errors while opening and loading throw std::runtime_error with a sentence for people.
 #include <functional>
 #include <memory>
 #include <optional>
@@ -31,7 +31,8 @@ class StateStore {
   virtual void load(
       const std::function<void(std::string_view key, std::string_view value)>& visit) = 0;
   /// Applies all changes, the later of two to one key, and moves the checkpoint, in one transaction
-  /// that is on disk when it returns. The error is a sentence for people; nothing was changed then.
+  /// that is on disk when it returns. The error is a sentence for people; nothing was changed then,
+  /// and the same commit may be tried again.
   [[nodiscard]] virtual Result<void, std::string> commit(std::span<const Change> changes,
                                                          Position checkpoint) = 0;
 };
