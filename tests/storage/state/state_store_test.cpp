@@ -217,6 +217,19 @@ TEST_F(state_store, a_commit_waits_for_no_other_writer_for_ever) {
   EXPECT_TRUE(store->commit(std::vector<Change>{{"a", "1"}}, {200}));
 }
 
+TEST_F(state_store, a_refused_change_takes_those_before_it_along) {
+  const auto store = open();
+  const std::vector<Change> changes{{"a", "1"}, {"b", std::nullopt}};
+  run("CREATE TRIGGER no BEFORE UPDATE ON meta BEGIN SELECT RAISE(FAIL, 'not now'); END");
+  const auto failed = store->commit(changes, {200});
+  ASSERT_FALSE(failed);
+  EXPECT_THAT(failed.error(), HasSubstr("not now"));
+  EXPECT_THAT(content(*open()), IsEmpty());
+  run("DROP TRIGGER no");
+  EXPECT_TRUE(store->commit(changes, {200}));
+  EXPECT_THAT(content(*open()), ElementsAre(Pair("a", "1")));
+}
+
 TEST_F(state_store, notices_that_its_file_was_taken_away) {
   const auto store = open();
   std::filesystem::rename(path_, path_ + ".old");
