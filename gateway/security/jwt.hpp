@@ -7,7 +7,6 @@
 // an RSA public key can never be taken for an HMAC secret. A token with `kid` is tried with the
 // keys of that name, one without with all of its algorithm; that is how keys are rotated. `crit` is
 // refused.
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +27,11 @@ struct Claims {
   std::optional<Timestamp> expires;
 };
 
+/// Why a token is not taken: for the log. A string literal.
+struct TokenError {
+  const char* reason = "";
+};
+
 /// What a token must say; empty: not checked.
 struct Expected {
   std::string audience;
@@ -37,6 +41,8 @@ struct Expected {
 /// Three parts of base64url with dots between, the first of which is the beginning of a JSON
 /// object.
 bool looks_like_token(std::string_view text) noexcept;
+
+class TokenKey;
 
 /// Immutable; any thread.
 class KeySet {
@@ -51,17 +57,15 @@ class KeySet {
   KeySet(KeySet&&) noexcept;
   KeySet& operator=(KeySet&&) noexcept;
 
-  /// The claims, or why the token is not taken (a string literal). `exp` counts where present,
-  /// `nbf` with 60 s leeway; `sub` must be there.
-  Result<Claims, const char*> verify(std::string_view token, const Expected& expected,
-                                     Timestamp now) const;
+  /// `exp` counts where present, `nbf` with 60 s leeway; `sub` must be there.
+  Result<Claims, TokenError> verify(std::string_view token, const Expected& expected,
+                                    Timestamp now) const;
 
   std::size_t size() const noexcept;
 
  private:
-  struct Key;
-  explicit KeySet(std::vector<Key> keys);
-  std::vector<Key> keys_;
+  explicit KeySet(std::vector<TokenKey> keys);
+  std::vector<TokenKey> keys_;
 };
 
 }  // namespace rowgate::security
