@@ -1,0 +1,46 @@
+#pragma once
+// The dispatch thread: reads the journal as a lane does, drives the Dispatch, and commits what it
+// must remember to the StateStore. recover() on the main thread before the listener opens; run() on
+// its own thread.
+#include <atomic>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "gateway/broker/dispatch.hpp"
+#include "gateway/broker/dispatch_inbox.hpp"
+#include "storage/journal/journal.hpp"
+#include "storage/os/clock.hpp"
+#include "storage/state/state_store.hpp"
+
+namespace rowgate::broker {
+
+class DispatchLoop {
+ public:
+  DispatchLoop(Dispatch& dispatch, DispatchInbox& inbox, storage::Journal& journal,
+               storage::StateStore& store, os::Clock& clock);
+
+  /// Loads the store and applies what the journal holds behind its checkpoint. Throws
+  /// std::runtime_error, or JournalCorrupt.
+  void recover();
+  /// Until stop is requested and all that is durable then has been applied and committed to the
+  /// store. The error, if it ends by itself: a sentence for people (the store's disk is full, the
+  /// journal is corrupt); the gateway must stop then.
+  [[nodiscard]] std::string run(std::stop_token stop) noexcept;
+  /// Any thread: what lies below is in the store, on disk; the journal may drop it.
+  storage::Position flushed() const noexcept;
+  /// Any thread: up to here records have taken effect.
+  storage::Position applied() const noexcept;
+
+ private:
+  Dispatch& dispatch_;
+  DispatchInbox& inbox_;
+  storage::Journal& journal_;
+  storage::StateStore& store_;
+  os::Clock& clock_;
+  std::atomic<std::uint64_t> flushed_{0};
+  std::atomic<std::uint64_t> applied_{0};
+};
+
+}  // namespace rowgate::broker
