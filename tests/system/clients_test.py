@@ -114,7 +114,8 @@ class ClientsTest(harness.SqliteCase):
         harness.node_modules()
         for version in (4, 5):
             done = subprocess.run(
-                ["node", "publish_and_subscribe.js", str(self.port), str(version), "40"],
+                ["node", "publish_and_subscribe.js", f"mqtt://127.0.0.1:{self.port}", str(version),
+                 "40", f"js/{version}"],
                 cwd=harness.HERE / "node", text=True, capture_output=True, timeout=60, check=False)
             self.assertEqual(done.returncode, 0, done.stderr)
             result = json.loads(done.stdout)
@@ -123,7 +124,7 @@ class ClientsTest(harness.SqliteCase):
                 got = [m for m in result["got"] if m["topic"] == f"js/{version}/q{qos}"]
                 self.assertEqual([m["payload"] for m in got], [str(n) for n in range(40)])
                 self.assertEqual({m["qos"] for m in got}, {qos})
-            rows = self.telemetry(f"WHERE client_id = 'js-pub-{version}'")
+            rows = self.telemetry(f"WHERE client_id = 'js/{version}-pub'")
             self.assertEqual(len(rows), 120)
 
     # --- live subscribers

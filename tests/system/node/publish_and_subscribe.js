@@ -1,16 +1,19 @@
-// MQTT.js against the gateway: node publish_and_subscribe.js PORT PROTOCOL_VERSION COUNT
-// Publishes COUNT messages at each QoS with one client while another has subscribed, waits for all
-// acknowledgements and deliveries, and prints what the subscriber got as JSON.
+// MQTT.js against the gateway: node publish_and_subscribe.js URL PROTOCOL_VERSION COUNT NAME [CA]
+// URL: mqtt://, mqtts://, ws:// or wss://. Client NAME-pub publishes COUNT messages at each QoS to
+// NAME/q0..2 while NAME-sub has subscribed to NAME/+; waits for all acknowledgements and deliveries,
+// and prints what the subscriber got as JSON.
 'use strict';
+const fs = require('fs');
 const mqtt = require('mqtt');
 
-const [port, version, count] = process.argv.slice(2).map(Number);
-const options = { port, host: '127.0.0.1', protocolVersion: version, reconnectPeriod: 0 };
+const [url, version, count, name, ca] = process.argv.slice(2);
+const options = { protocolVersion: Number(version), reconnectPeriod: 0 };
+if (ca) options.ca = fs.readFileSync(ca);
 
 async function main() {
-  const subscriber = await mqtt.connectAsync({ ...options, clientId: `js-sub-${version}` });
+  const subscriber = await mqtt.connectAsync(url, { ...options, clientId: `${name}-sub` });
   const got = [];
-  const expected = 3 * count;
+  const expected = 3 * Number(count);
   const all = new Promise((resolve, reject) => {
     setTimeout(() => reject(new Error(`only ${got.length} of ${expected} came`)), 20000).unref();
     subscriber.on('message', (topic, payload, packet) => {
@@ -18,12 +21,12 @@ async function main() {
       if (got.length === expected) resolve();
     });
   });
-  const granted = await subscriber.subscribeAsync(`js/${version}/+`, { qos: 2 });
-  const publisher = await mqtt.connectAsync({ ...options, clientId: `js-pub-${version}` });
+  const granted = await subscriber.subscribeAsync(`${name}/+`, { qos: 2 });
+  const publisher = await mqtt.connectAsync(url, { ...options, clientId: `${name}-pub` });
   for (const qos of [0, 1, 2]) {
     const sent = [];
-    for (let i = 0; i < count; i += 1) {
-      sent.push(publisher.publishAsync(`js/${version}/q${qos}`, String(i), { qos }));
+    for (let i = 0; i < Number(count); i += 1) {
+      sent.push(publisher.publishAsync(`${name}/q${qos}`, String(i), { qos }));
     }
     await Promise.all(sent);
   }
