@@ -47,11 +47,44 @@ broker::BrokerOptions broker_options(const config::Config& config) {
   return options;
 }
 
+std::vector<net::Listen> listeners(const config::Config& config) {
+  const auto& mqtt = config.mqtt;
+  std::vector<net::Listen> all{{net::Kind::plain, mqtt.listen.host, mqtt.listen.port}};
+  const auto add = [&](net::Kind kind, const config::Endpoint& endpoint) {
+    if (!endpoint.host.empty()) all.push_back({kind, endpoint.host, endpoint.port});
+  };
+  add(net::Kind::tls, mqtt.tls_listen);
+  add(net::Kind::ws, mqtt.ws_listen);
+  add(net::Kind::wss, mqtt.wss_listen);
+  return all;
+}
+
+net::TlsOptions tls_options(const config::Config& config) {
+  constexpr net::CertificateField fields[] = {
+      net::CertificateField::none, net::CertificateField::cn, net::CertificateField::san};
+  const auto& tls = config.tls;
+  return {tls.certificate, tls.key, tls.client_ca, fields[static_cast<std::size_t>(tls.user)],
+          tls.min_version};
+}
+
+net::NetOptions net_options(const config::Config& config, std::uint32_t max_connections) {
+  const auto& mqtt = config.mqtt;
+  return {max_connections, mqtt.max_outgoing_bytes, mqtt.max_connections_per_address,
+          mqtt.max_connects_per_second, mqtt.proxy_protocol};
+}
+
+/// "MQTT on HOST:PORT" for the first; the others in the same way, to be put behind the line.
+std::string listener_text(const net::Listen& listen) {
+  const char* names[] = {"MQTT", "MQTT over TLS", "WebSocket", "WebSocket over TLS"};
+  return fmt::format("{} on {}:{}", names[static_cast<std::size_t>(listen.kind)], listen.host,
+                     listen.port);
+}
+
 }  // namespace
 
 Gateway::Gateway(const config::Config& config)
     : config_(config),
-      listener_(config.mqtt.listen.host, config.mqtt.listen.port),
+      listener_(listeners(config), tls_options(config)),
       data_dir_(open_data_dir(config.data_dir)),
       catalog_(load_catalog(config.mapping, 1)),
       watch_(config.mapping) {
@@ -140,7 +173,7 @@ std::uint32_t Gateway::max_connections() const {
 void Gateway::start() {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned threads = std::min(config_.io_threads ? config_.io_threads : cores, 255U);
-  listener_.open(*broker_, threads, {max_connections(), config_.mqtt.max_outgoing_bytes});
+  listener_.open(*broker_, threads, net_options(config_, max_connections()));
   http_ = std::make_unique<http::Server>(
       config_.http.listen.host, config_.http.listen.port,
       http::Endpoints{.live =
@@ -174,9 +207,14 @@ int Gateway::run() {
   await_signal();
   start();
   housekeeping();
-  spdlog::info("ready: MQTT on {}:{}, HTTP on {}:{}, sink {}, mapping {}", config_.mqtt.listen.host,
-               listener_.port(), config_.http.listen.host, http_->port(), sink_->describe(),
-               config_.mapping.empty() ? "built-in" : config_.mapping);
+  std::string further;
+  for (const net::Listen& listen : listener_.listeners()) {
+    if (listen.kind != net::Kind::plain) further += ", " + listener_text(listen);
+  }
+  spdlog::info("ready: {}, HTTP on {}:{}, sink {}, mapping {}{}",
+               listener_text(listener_.listeners().front()), config_.http.listen.host,
+               http_->port(), sink_->describe(),
+               config_.mapping.empty() ? "built-in" : config_.mapping, further);
   try {
     main_.run();
   } catch (const std::exception& error) {  // the threads must end in their order all the same
@@ -191,6 +229,7 @@ void Gateway::await_signal() {
     if (error) return;
     if (signal == SIGHUP) {
       reload_mapping();
+      listener_.reload_certificate();
       return await_signal();
     }
     spdlog::info("{}: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -215,7 +254,10 @@ void Gateway::trim() {
 void Gateway::housekeeping() {
   trim();
   listener_.journal_moved();  // for publishers that wait for room
-  if (++ticks_ % ticks_a_second == 0 && watch_.changed()) reload_mapping();
+  if (++ticks_ % ticks_a_second == 0) {
+    if (watch_.changed()) reload_mapping();
+    listener_.reload_changed_certificate();
+  }
   timer_.expires_after(housekeeping_interval);
   timer_.async_wait([this](const boost::system::error_code& cancelled) {
     if (!cancelled) housekeeping();

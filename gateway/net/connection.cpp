@@ -1,9 +1,7 @@
 #include "gateway/net/connection.hpp"
 
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
 
-#include <cerrno>
 #include <cstring>
 
 #include "gateway/net/io_thread.hpp"
@@ -20,51 +18,64 @@ void empty(std::string& buffer) {
   if (buffer.capacity() > keep_capacity) std::string().swap(buffer);
 }
 
+// Waiting finds its connection by the ref, so that one which is gone is simply not found.
+template <void (Connection::*event)()>
+void wake(void* context, broker::ConnectionRef ref) {
+  IoThread& thread = *static_cast<IoThread*>(context);
+  if (Connection* connection = thread.find(ref)) (connection->*event)();
+  thread.settle();
+}
+
 }  // namespace
 
-Connection::Connection(IoThread& thread, broker::ConnectionRef self, tcp::socket socket)
+Connection::Connection(IoThread& thread, broker::ConnectionRef self,
+                       std::unique_ptr<Transport> transport, broker::Peer peer)
     : thread_(thread),
       self_(self),
-      socket_(std::move(socket)),
+      transport_(std::move(transport)),
+      peer_(std::move(peer)),
       session_(thread.broker(), self, std::chrono::steady_clock::now()) {}
+
+Connection::~Connection() {
+  if (entered_) thread_.admission().leave(peer_.address);
+}
+
+bool Connection::enter(const std::string& address) {
+  if (!thread_.admission().enter(address)) {
+    thread_.broker().counters.refused.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  peer_.address = address;
+  entered_ = true;
+  return true;
+}
 
 void Connection::start() {
   wait_readable();
 }
 
-// Handlers find their connection by its ref, so that one which is gone is simply not found.
 void Connection::wait_readable() {
   if (quiesced_ && state_ != State::lingering) return;
-  socket_.async_wait(tcp::socket::wait_read,
-                     [&thread = thread_, self = self_](const boost::system::error_code& error) {
-                       if (error) return;
-                       if (Connection* c = thread.find(self)) c->on_readable();
-                       thread.settle();
-                     });
+  transport_->wait_readable({wake<&Connection::on_readable>, &thread_, self_});
 }
 
 void Connection::wait_writable() {
   writing_ = true;
-  socket_.async_wait(tcp::socket::wait_write,
-                     [&thread = thread_, self = self_](const boost::system::error_code& error) {
-                       if (error) return;
-                       if (Connection* c = thread.find(self)) c->on_writable();
-                       thread.settle();
-                     });
+  transport_->wait_writable({wake<&Connection::on_writable>, &thread_, self_});
+}
+
+void Connection::linger() {
+  if (transport_->receive(thread_.buffer()).flow != Flow::closed) return wait_readable();
+  if (successor_) return;  // still stands in the chain of take-overs
+  thread_.remove(self_);
 }
 
 void Connection::on_readable() {
-  const int fd = socket_.native_handle();
-  const std::span<char> shared = thread_.buffer();
-  if (state_ == State::lingering) {
-    const ssize_t n = ::recv(fd, shared.data(), shared.size(), MSG_DONTWAIT);
-    if (n > 0 || (n < 0 && errno == EAGAIN)) return wait_readable();
-    if (successor_) return;  // still stands in the chain of take-overs
-    return thread_.remove(self_);
-  }
+  if (state_ == State::lingering) return linger();
   if (state_ != State::reading || quiesced_) return;
 
   // A packet larger than the thread's buffer gathers in a buffer of its own.
+  const std::span<char> shared = thread_.buffer();
   const std::size_t had = kept_.size();
   const bool own = had > 0 && wanted_ > shared.size();
   char* to = shared.data();
@@ -78,18 +89,22 @@ void Connection::on_readable() {
     to += had;
     room -= had;
   }
-  const ssize_t n = ::recv(fd, to, room, MSG_DONTWAIT);
-  const int error = n < 0 ? errno : 0;
-  if (own) kept_.resize(had + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
-  if (n < 0 && (error == EAGAIN || error == EINTR)) return wait_readable();
-  if (n <= 0) {
-    spdlog::debug("{}: the client closed the connection", session_.client_id());
+  const Transfer got = transport_->receive({to, room});
+  if (own) kept_.resize(had + got.bytes);
+  if (got.flow == Flow::would_block) return wait_readable();
+  if (got.flow != Flow::bytes) {
+    const std::string_view why =
+        got.flow == Flow::failed ? transport_->reason() : "the client closed the connection";
+    spdlog::debug("{} {}: {}", peer_.address, session_.client_id(), why);
     out_.clear();
     sent_ = 0;
     return finish();
   }
-  handle(own ? std::string_view(kept_)
-             : std::string_view(shared.data(), had + static_cast<std::size_t>(n)));
+  if (!introduced_) {
+    introduced_ = true;
+    transport_->describe(peer_);
+  }
+  handle(own ? std::string_view(kept_) : std::string_view(shared.data(), had + got.bytes));
 }
 
 void Connection::go_on() {
@@ -108,7 +123,7 @@ void Connection::handle(std::string_view bytes) {
   keep(bytes.substr(received.consumed));
   wanted_ = received.wanted;
   flush();
-  if (state_ == State::lingering) return;  // the socket broke under flush()
+  if (state_ == State::lingering) return;  // the transport broke under flush()
   switch (received.next) {
     case Next::read:
       if (unsent() > choke_bytes) {
@@ -144,21 +159,19 @@ void Connection::keep(std::string_view rest) {
 void Connection::flush() {
   if (writing_ || out_.empty()) return;
   while (sent_ < out_.size()) {
-    const ssize_t n =
-        ::send(socket_.native_handle(), out_.data() + sent_, unsent(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) {
+    const Transfer sent = transport_->send({out_.data() + sent_, unsent()});
+    if (sent.flow == Flow::would_block) {
       out_.erase(0, sent_);
       sent_ = 0;
       return wait_writable();
     }
-    if (n < 0) {
+    if (sent.flow != Flow::bytes) {
       empty(out_);
       sent_ = 0;
       if (state_ != State::lingering) finish();
       return;
     }
-    sent_ += static_cast<std::size_t>(n);
+    sent_ += sent.bytes;
   }
   empty(out_);
   sent_ = 0;
@@ -167,10 +180,7 @@ void Connection::flush() {
 void Connection::on_writable() {
   writing_ = false;
   flush();
-  if (state_ == State::lingering && out_.empty()) {
-    boost::system::error_code ignored;
-    socket_.shutdown(tcp::socket::shutdown_send, ignored);
-  }
+  if (state_ == State::lingering && out_.empty()) transport_->shutdown_send();
   if (state_ == State::choked && unsent() <= choke_bytes / 2) go_on();
 }
 
@@ -227,9 +237,8 @@ void Connection::finish() {
   linger_until_ = now + linger_time;
   empty(kept_);
   session_.closed(now);
-  boost::system::error_code ignored;
-  if (out_.empty()) socket_.shutdown(tcp::socket::shutdown_send, ignored);
-  socket_.cancel(ignored);  // waits begun for other purposes
+  if (out_.empty()) transport_->shutdown_send();
+  transport_->cancel();  // waits begun for other purposes
   wait_readable();
   if (!out_.empty()) wait_writable();
 }

@@ -1,5 +1,5 @@
 #pragma once
-// One client's TCP connection: moves bytes between the socket and its Session. Belongs to one
+// One client's connection: moves bytes between its Transport and its Session. Belongs to one
 // I/O thread for life. Idle connections hold no buffers: bytes are read into the thread's, and only
 // an incomplete packet or unsent answers are kept here.
 //
@@ -7,12 +7,14 @@
 //      +--------------------> lingering (our last bytes are on their way) --> gone
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "gateway/broker/peer.hpp"
 #include "gateway/broker/session.hpp"
-#include "gateway/net/listener.hpp"
+#include "gateway/net/transport.hpp"
 
 namespace rowgate::net {
 
@@ -20,20 +22,28 @@ class IoThread;
 
 class Connection {
  public:
-  Connection(IoThread& thread, broker::ConnectionRef self, tcp::socket socket);
+  Connection(IoThread& thread, broker::ConnectionRef self, std::unique_ptr<Transport> transport,
+             broker::Peer peer);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
+  /// Counts it among those of that address, which is the client's. False: there are too many.
+  bool enter(const std::string& address);
   /// Begins to read.
   void start();
-  /// The socket has bytes, or its end.
+  /// Who is there. Complete before the session is given its first byte; stays where it is.
+  const broker::Peer& peer() const noexcept { return peer_; }
+  /// The transport has bytes, or its end.
   void on_readable();
-  /// The socket takes bytes again.
+  /// The transport takes bytes again.
   void on_writable();
   /// The journal may have room again, or the session waited for is free: handles what was kept.
   void go_on();
 
   void acknowledge(const broker::PendingAck& ack) { session_.acknowledge(ack, out_); }
   void deliver(broker::Delivery&& delivery);
-  /// Sends what is in the out buffer, as far as the socket takes it.
+  /// Sends what is in the out buffer, as far as the transport takes it.
   void flush();
   /// Another connection takes the session: closes this one. False: it must itself wait for the one
   /// before it; `successor` then proceeds when that one has left.
@@ -53,23 +63,27 @@ class Connection {
  private:
   enum class State : std::uint8_t { reading, stalled, choked, waiting, lingering };
 
+  void linger();
   void handle(std::string_view bytes);
   void keep(std::string_view rest);
   void wait_readable();
   void wait_writable();
   std::size_t unsent() const noexcept { return out_.size() - sent_; }
-  /// The session is over; the socket lingers until the client has our last bytes.
+  /// The session is over; the transport lingers until the client has our last bytes.
   void finish();
 
   IoThread& thread_;
   const broker::ConnectionRef self_;
-  tcp::socket socket_;
+  const std::unique_ptr<Transport> transport_;
+  broker::Peer peer_;
   broker::Session session_;
   State state_ = State::reading;
   bool quiesced_ = false;
-  bool writing_ = false;  // waits for the socket to take more
-  bool marked_ = false;   // in the thread's list of connections to flush
-  std::string kept_;      // received, not yet handled
+  bool entered_ = false;     // counted among those of peer_.address
+  bool introduced_ = false;  // peer_ is complete
+  bool writing_ = false;     // waits for the transport to take more
+  bool marked_ = false;      // in the thread's list of connections to flush
+  std::string kept_;         // received, not yet handled
   std::size_t wanted_ = 1;
   std::string out_;
   std::size_t sent_ = 0;  // of out_

@@ -2,10 +2,15 @@
 
 #include <fmt/format.h>
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 
 #include <boost/asio/post.hpp>
 #include <future>
+
+#include "gateway/net/address.hpp"
+#include "gateway/net/proxied_transport.hpp"
+#include "gateway/net/tcp_transport.hpp"
+#include "gateway/net/tls_transport.hpp"
+#include "gateway/net/websocket_transport.hpp"
 
 namespace rowgate::net {
 
@@ -16,16 +21,19 @@ namespace {
 constexpr std::chrono::milliseconds good_bye_time{1000};  // for clients to read our last bytes
 }
 
-IoThread::IoThread(std::uint8_t index, broker::Broker& broker, const tcp::endpoint& endpoint,
-                   NetLimits limits)
+IoThread::IoThread(std::uint8_t index, broker::Broker& broker, const std::vector<Bound>& listeners,
+                   const NetOptions& options, Admission& admission, const TlsContext* tls)
     : index_(index),
       broker_(broker),
-      limits_(limits),
+      options_(options),
+      admission_(admission),
+      tls_(tls),
       work_(asio::make_work_guard(io_)),
-      acceptor_(open_acceptor(io_, endpoint)),
       ticker_(io_),
       pause_(io_),
-      buffer_(std::make_unique<char[]>(buffer_size)) {}
+      buffer_(std::make_unique<char[]>(buffer_size)) {
+  for (const Bound& bound : listeners) acceptors_.emplace_back(*this, io_, bound);
+}
 
 IoThread::~IoThread() {
   if (!thread_.joinable()) return;
@@ -34,7 +42,7 @@ IoThread::~IoThread() {
 }
 
 void IoThread::start() {
-  accept();
+  for (Acceptor& acceptor : acceptors_) acceptor.start();
   tick();
   thread_ = std::thread([this] { io_.run(); });
   pthread_setname_np(thread_.native_handle(), fmt::format("rowgate-io-{}", index_).c_str());
@@ -46,25 +54,9 @@ broker::Moment IoThread::now() const noexcept {
           std::chrono::steady_clock::now()};
 }
 
-void IoThread::accept() {
-  acceptor_.async_accept([this](const boost::system::error_code& error, tcp::socket socket) {
-    if (error == asio::error::operation_aborted || quiesced_) return;
-    if (!error) {
-      add(std::move(socket));
-      return accept();
-    }
-    // Out of descriptors, most likely: those who are connected go on, newcomers wait.
-    spdlog::warn("cannot accept a connection: {}; trying again in 100 ms", error.message());
-    pause_.expires_after(std::chrono::milliseconds(100));
-    pause_.async_wait([this](const boost::system::error_code& cancelled) {
-      if (!cancelled) accept();
-    });
-  });
-}
-
-void IoThread::add(tcp::socket socket) {
+void IoThread::add(tcp::socket socket, Kind kind, const asio::ip::address& from) {
   auto& connections = broker_.counters.connections;
-  if (connections.load(std::memory_order_relaxed) >= limits_.max_connections ||
+  if (connections.load(std::memory_order_relaxed) >= options_.max_connections ||
       (free_slots_.empty() && slots_.size() >= broker::max_slots)) {
     broker_.counters.refused.fetch_add(1, std::memory_order_relaxed);
     return;  // closes the socket
@@ -82,9 +74,29 @@ void IoThread::add(tcp::socket socket) {
   Slot& slot = slots_[index];
   if (++slot.generation == 0) slot.generation = 1;
   const ConnectionRef ref{index_, index, slot.generation};
-  slot.connection = std::make_unique<Connection>(*this, ref, std::move(socket));
+  std::string address = address_text(from);
+  slot.connection = std::make_unique<Connection>(
+      *this, ref, transport(std::move(socket), kind, ref), broker::Peer{.address = address});
   connections.fetch_add(1, std::memory_order_relaxed);
+  if (!options_.proxy_protocol && !slot.connection->enter(address)) return remove(ref);
   slot.connection->start();
+}
+
+// From the wire up: who it is, whether others may read it, how MQTT is wrapped.
+std::unique_ptr<Transport> IoThread::transport(tcp::socket socket, Kind kind, ConnectionRef ref) {
+  std::unique_ptr<Transport> top = std::make_unique<TcpTransport>(std::move(socket));
+  if (options_.proxy_protocol) {
+    top =
+        std::make_unique<ProxiedTransport>(std::move(top), [this, ref](const std::string& client) {
+          Connection* connection = find(ref);
+          return connection && connection->enter(client);
+        });
+  }
+  if (is_tls(kind)) {
+    top = std::make_unique<TlsTransport>(std::move(top), *tls_->current(), tls_->user());
+  }
+  if (is_websocket(kind)) top = std::make_unique<WebSocketTransport>(std::move(top));
+  return top;
 }
 
 Connection* IoThread::find(std::uint32_t slot, std::uint32_t generation) noexcept {
@@ -229,9 +241,7 @@ void IoThread::run_and_wait(F f) {
 void IoThread::quiesce() {
   run_and_wait([this] {
     quiesced_ = true;
-    boost::system::error_code ignored;
-    acceptor_.close(ignored);
-    pause_.cancel();
+    for (Acceptor& acceptor : acceptors_) acceptor.stop();
     for (Slot& slot : slots_) {
       if (slot.connection) slot.connection->quiesce();
     }

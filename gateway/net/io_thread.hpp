@@ -1,6 +1,6 @@
 #pragma once
-// One I/O thread: an io_context, its listening socket, its connections, and the acknowledgements it
-// owes. Everything here runs on that thread, except where it says "any thread".
+// One I/O thread: an io_context, its listening sockets, its connections, and the acknowledgements
+// it owes. Everything here runs on that thread, except where it says "any thread".
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,21 +18,28 @@
 
 #include "gateway/broker/ack_queue.hpp"
 #include "gateway/broker/broker.hpp"
+#include "gateway/net/acceptor.hpp"
+#include "gateway/net/admission.hpp"
 #include "gateway/net/connection.hpp"
 #include "gateway/net/listener.hpp"
 #include "gateway/net/mailbox.hpp"
+#include "gateway/net/tls_context.hpp"
 
 namespace rowgate::net {
 
-struct NetLimits {
+struct NetOptions {
   std::uint32_t max_connections = 100'000;
-  std::size_t max_outgoing_bytes = 8U << 20;  // unsent bytes of one subscriber
+  std::size_t max_outgoing_bytes = 8U << 20;      // unsent bytes of one subscriber
+  std::uint32_t max_connections_per_address = 0;  // 0: no limit
+  std::uint32_t max_connects_per_second = 0;      // over all threads; 0: no limit
+  bool proxy_protocol = false;  // every connection begins with a PROXY protocol v2 header
 };
 
 class IoThread {
  public:
-  IoThread(std::uint8_t index, broker::Broker& broker, const tcp::endpoint& endpoint,
-           NetLimits limits);
+  /// What the threads share lives as long as they. `tls`: null where no listener needs it.
+  IoThread(std::uint8_t index, broker::Broker& broker, const std::vector<Bound>& listeners,
+           const NetOptions& options, Admission& admission, const TlsContext* tls);
   ~IoThread();
 
   void start();
@@ -52,7 +60,10 @@ class IoThread {
   broker::AckQueue& acks() noexcept { return acks_; }
   std::span<char> buffer() noexcept { return {buffer_.get(), buffer_size}; }
   broker::Moment now() const noexcept;
-  std::size_t max_outgoing_bytes() const noexcept { return limits_.max_outgoing_bytes; }
+  std::size_t max_outgoing_bytes() const noexcept { return options_.max_outgoing_bytes; }
+  Admission& admission() noexcept { return admission_; }
+  /// For its acceptors: a client has come.
+  void add(tcp::socket socket, Kind kind, const boost::asio::ip::address& from);
   /// Null when that connection is gone.
   Connection* find(broker::ConnectionRef ref) noexcept { return find(ref.slot, ref.generation); }
   void remove(broker::ConnectionRef ref);
@@ -75,8 +86,7 @@ class IoThread {
   };
 
   Connection* find(std::uint32_t slot, std::uint32_t generation) noexcept;
-  void accept();
-  void add(tcp::socket socket);
+  std::unique_ptr<Transport> transport(tcp::socket socket, Kind kind, broker::ConnectionRef ref);
   void tick();
   void release_acks();
   void retry_stalled();
@@ -91,12 +101,14 @@ class IoThread {
 
   const std::uint8_t index_;
   broker::Broker& broker_;
-  const NetLimits limits_;
+  const NetOptions options_;
+  Admission& admission_;
+  const TlsContext* const tls_;
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-  tcp::acceptor acceptor_;
+  std::deque<Acceptor> acceptors_;
   boost::asio::steady_timer ticker_;
-  boost::asio::steady_timer pause_;  // before accepting again; at the end, before giving up
+  boost::asio::steady_timer pause_;  // at the end, before giving up
   std::unique_ptr<char[]> buffer_;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;

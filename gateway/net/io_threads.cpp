@@ -1,16 +1,44 @@
 #include "gateway/net/io_threads.hpp"
 
+#include <fmt/format.h>
+
+#include <stdexcept>
+
 namespace rowgate::net {
 
-IoThreads::IoThreads(const std::string& host, std::uint16_t port)
-    : endpoint_(claim_endpoint(host, port)) {}
+IoThreads::IoThreads(std::vector<Listen> listeners, const TlsOptions& tls)
+    : listeners_(std::move(listeners)) {
+  for (const Listen& listen : listeners_) {
+    if (!is_tls(listen.kind) || tls_) continue;
+    if (tls.certificate.empty() || tls.key.empty()) {
+      throw std::runtime_error(
+          fmt::format("`{}` needs a certificate: set `tls.certificate` and `tls.key` (PEM files)",
+                      option_of(listen.kind).name));
+    }
+    tls_ = std::make_unique<TlsContext>(tls);
+  }
+  for (Listen& listen : listeners_) {
+    const std::vector<Bound> bound = claim(listen);
+    bound_.insert(bound_.end(), bound.begin(), bound.end());
+  }
+}
 IoThreads::~IoThreads() = default;
 
-void IoThreads::open(broker::Broker& broker, unsigned threads, NetLimits limits) {
+void IoThreads::open(broker::Broker& broker, unsigned threads, const NetOptions& options) {
+  admission_ = std::make_unique<Admission>(options.max_connections_per_address,
+                                           options.max_connects_per_second);
   for (unsigned i = 0; i < threads; ++i) {
-    threads_.push_back(
-        std::make_unique<IoThread>(static_cast<std::uint8_t>(i), broker, endpoint_, limits));
+    threads_.push_back(std::make_unique<IoThread>(static_cast<std::uint8_t>(i), broker, bound_,
+                                                  options, *admission_, tls_.get()));
   }
+}
+
+void IoThreads::reload_certificate() {
+  if (tls_) tls_->reload();
+}
+
+void IoThreads::reload_changed_certificate() {
+  if (tls_) tls_->reload_if_changed();
 }
 
 void IoThreads::start() {

@@ -74,6 +74,7 @@ class IoThreadsTest : public ::testing::Test {
     if (running_) stop();
     std::filesystem::remove_all(directory_);
   }
+  std::uint16_t port() const { return listener_.listeners().front().port; }
   void stop() {
     running_ = false;
     listener_.quiesce();
@@ -81,7 +82,7 @@ class IoThreadsTest : public ::testing::Test {
     listener_.finish();
   }
   Peer connected(std::string_view id, const ConnectOptions& o = {}) {
-    Peer peer(listener_.port());
+    Peer peer(port());
     peer.send(connect(id, o));
     if (o.version == Version::v311) {
       EXPECT_EQ(peer.read(4), connack_v311);
@@ -96,7 +97,7 @@ class IoThreadsTest : public ::testing::Test {
   broker::LiveCatalog catalog_{schema::built_in_catalog()};
   broker::Ledger ledger_{3, 1};
   std::unique_ptr<storage::Journal> journal_;
-  IoThreads listener_{"127.0.0.1", 0};
+  IoThreads listener_{std::vector<Listen>{{Kind::plain, "127.0.0.1", 0}}};
   std::unique_ptr<broker::Broker> broker_;
   bool running_ = true;
 };
@@ -140,7 +141,7 @@ TEST_F(IoThreadsTest, TellsA5ClientWhyItIsClosedAlthoughBytesAreUnread) {
 TEST_F(IoThreadsTest, AMalformedClientDisturbsNobodyElse) {
   Peer good = connected("good");
   for (int i = 0; i < 20; ++i) {
-    Peer bad(listener_.port());
+    Peer bad(port());
     bad.send("\xFF\xFF\xFF\xFF\xFF\xFF");
     EXPECT_TRUE(bad.closed());
   }
@@ -151,7 +152,7 @@ TEST_F(IoThreadsTest, AMalformedClientDisturbsNobodyElse) {
 TEST_F(IoThreadsTest, TheLastOfManyTakeOversHasTheSession) {
   std::vector<std::unique_ptr<Peer>> peers;
   for (int i = 0; i < 30; ++i) {
-    peers.push_back(std::make_unique<Peer>(listener_.port()));
+    peers.push_back(std::make_unique<Peer>(port()));
     peers.back()->send(connect("sensor"));
   }
   int alive = 0;
@@ -164,7 +165,7 @@ TEST_F(IoThreadsTest, TheLastOfManyTakeOversHasTheSession) {
   }
   EXPECT_GE(alive, 1);
   EXPECT_EQ(broker_->registry.size(), 1U);
-  Peer next(listener_.port());
+  Peer next(port());
   next.send(connect("sensor"));
   EXPECT_EQ(next.read(4), connack_v311);
 }
@@ -246,7 +247,7 @@ TEST_F(FullJournalTest, APublisherWaitsInPeaceUntilThereIsRoom) {
 
 TEST_F(IoThreadsTest, RefusesAPortThatIsInUse) {
   try {
-    IoThreads second("127.0.0.1", listener_.port());
+    IoThreads second({{Kind::plain, "127.0.0.1", port()}});
     FAIL() << "bound a port in use";
   } catch (const std::runtime_error& error) {
     EXPECT_NE(std::string(error.what()).find("another program listens there"), std::string::npos)
