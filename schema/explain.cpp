@@ -58,8 +58,9 @@ void append_rows(std::string& out, const RowBatch& batch) {
   }
 }
 
+// `rejected` becomes true if the publish is refused.
 void explain_taken(std::string& out, const Catalog& catalog, const TopicMatch& match,
-                   const Message& message) {
+                   const Message& message, bool& rejected) {
   const Mapping& mapping = catalog.mappings[match.mapping];
   out += "takes it\n";
   for (std::size_t i = 0; i < match.captures.size(); ++i) {
@@ -69,11 +70,13 @@ void explain_taken(std::string& out, const Catalog& catalog, const TopicMatch& m
   Mapper mapper(one);
   BatchSet batches(*one);
   mapper.map(message, 0, false, batches);
-  append_rows(out, batches[mapping.table]);
   RowBatch& refused = batches.dead_letters();
+  if (refused.rows() == 0 || !mapping.reject) append_rows(out, batches[mapping.table]);
   if (refused.rows() > 0) {
     const std::size_t reason = refused.table().column("reason").value();
-    out += "  dead letter: " + std::string(refused.row(0)[reason].as_bytes()) + "\n";
+    out += mapping.reject ? "  refuses it on arrival: " : "  dead letter: ";
+    out.append(refused.row(0)[reason].as_bytes()).append("\n");
+    rejected = rejected || mapping.reject;
   } else if (batches.rows() == 0) {
     out += "  no rows: the array is empty\n";
   }
@@ -83,6 +86,7 @@ void explain_taken(std::string& out, const Catalog& catalog, const TopicMatch& m
 
 std::string explain(const std::shared_ptr<const Catalog>& catalog, const Message& message) {
   std::string out;
+  bool rejected = false;
   const std::vector<TopicMatch> matches = catalog->index.match(message.topic);
   for (std::uint32_t i = 0; i < catalog->mappings.size(); ++i) {
     const Mapping& mapping = catalog->mappings[i];
@@ -90,12 +94,17 @@ std::string explain(const std::shared_ptr<const Catalog>& catalog, const Message
     const auto match = std::find_if(matches.begin(), matches.end(),
                                     [&](const TopicMatch& m) { return m.mapping == i; });
     if (match != matches.end()) {
-      explain_taken(out, *catalog, *match, message);
+      explain_taken(out, *catalog, *match, message, rejected);
     } else {
       out += "does not take it: " + why_not(mapping.pattern, message.topic) + "\n";
     }
   }
   if (matches.empty()) out += "no mapping takes it: it is unmapped\n";
+  if (rejected) {
+    out +=
+        "the publish is refused, for every mapping and subscriber: an MQTT 5 publisher is told "
+        "0x99 (payload format invalid)\n";
+  }
   return out;
 }
 

@@ -176,8 +176,10 @@ bool Mapper::State::take_rows(Prepared& with, const TopicCache::Match& match,
     if (++refused == 1) first = "element " + std::to_string(i) + " of " + name + ": " + reason;
   }
   if (refused == 0) return true;
-  reason = std::to_string(refused) + " of " + std::to_string(array.elements) +
-           " rows do not fit (the others are stored); " + first;
+  reason =
+      std::to_string(refused) + " of " + std::to_string(array.elements) +
+      (plan.mapping.reject ? " rows do not fit; " : " rows do not fit (the others are stored); ") +
+      first;
   return false;
 }
 

@@ -67,6 +67,8 @@ struct Mapping {
   bool auto_columns = false;  // columns = "auto"
   Layout layout = Layout::wide;
   bool built_in = false;  // the mapping that stores everything when there is no mapping file
+  bool presence = false;  // event = "presence": its pattern is presence_pattern
+  bool reject = false;    // on_error = "reject": what does not fit is refused on arrival
   std::size_t table = 0;  // index in the Catalog
 };
 
@@ -76,7 +78,16 @@ class Catalog {
   std::vector<Table> tables;  // the union of what the mappings write, by table name
   TopicIndex index;           // topic -> indexes into mappings
   std::uint64_t generation = 0;
+  bool presence = false;  // one of the mappings has event = "presence"
+  /// The mappings with on_error = "reject", alone; null where there is none.
+  std::shared_ptr<const Catalog> rejecting;
 };
+
+/// Connects and disconnects are messages of the gateway's own, below this topic: a level more for
+/// the client id, with its slashes. No pattern of a mapping file begins with this level, nor with
+/// `$SYS`.
+inline constexpr std::string_view presence_topic = "$presence";
+inline constexpr std::string_view presence_pattern = "$presence/{client_id...}";
 
 /// The mapping in force without a mapping file: every message into
 /// telemetry(ts, topic, client_id, value, payload).

@@ -187,6 +187,7 @@ ColumnRule parse_column(const Entry& entry, const Mapping& mapping, Errors& erro
 // The captures as text columns; without any, the topic, so that a row says where it is from.
 void add_captures(ParsedMapping& parsed, const toml::source_region& where) {
   Mapping& mapping = parsed.mapping;
+  if (mapping.presence) return;  // an event says of itself who it is about
   const auto add = [&](std::string name, ValueSource source) {
     mapping.columns.push_back({.name = std::move(name),
                                .source = std::move(source),

@@ -51,6 +51,23 @@ void check_names(const std::vector<ParsedMapping>& mappings, Errors& errors) {
   }
 }
 
+// What is known of the catalog as a whole once its mappings stand.
+void finish(Catalog& catalog) {
+  std::shared_ptr<Catalog> rejecting;
+  for (const Mapping& mapping : catalog.mappings) {
+    catalog.presence = catalog.presence || mapping.presence;
+    if (!mapping.reject) continue;
+    if (!rejecting) {
+      rejecting = std::make_shared<Catalog>();
+      rejecting->tables = catalog.tables;
+      rejecting->generation = catalog.generation;
+    }
+    rejecting->index.add(mapping.pattern, static_cast<std::uint32_t>(rejecting->mappings.size()));
+    rejecting->mappings.push_back(mapping);
+  }
+  catalog.rejecting = std::move(rejecting);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Catalog>, std::vector<MappingError>> parse_mapping_file(
@@ -76,6 +93,7 @@ Result<std::shared_ptr<const Catalog>, std::vector<MappingError>> parse_mapping_
     catalog->index.add(m.mapping.pattern, static_cast<std::uint32_t>(catalog->mappings.size()));
     catalog->mappings.push_back(std::move(m.mapping));
   }
+  finish(*catalog);
   return std::shared_ptr<const Catalog>(std::move(catalog));
 }
 

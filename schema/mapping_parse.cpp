@@ -11,8 +11,9 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::array mapping_keys{"name"sv, "topic"sv, "table"sv,       "payload"sv, "time"sv,
-                                  "key"sv,  "rows"sv,  "on_conflict"sv, "columns"sv, "layout"sv};
+constexpr std::array mapping_keys{"name"sv,        "topic"sv,   "event"sv,  "table"sv,
+                                  "payload"sv,     "time"sv,    "key"sv,    "rows"sv,
+                                  "on_conflict"sv, "columns"sv, "layout"sv, "on_error"sv};
 constexpr std::array time_keys{"from"sv, "root"sv, "format"sv, "column"sv};
 constexpr std::array<std::pair<std::string_view, Layout>, 2> layouts{
     {{"wide", Layout::wide}, {"narrow", Layout::narrow}}};
@@ -21,6 +22,10 @@ constexpr std::array<std::pair<std::string_view, OnConflict>, 2> conflicts{
 constexpr std::array later_payloads{"csv"sv, "msgpack"sv, "cbor"sv, "influx"sv, "sparkplug_b"sv};
 constexpr std::array<std::pair<std::string_view, Payload>, 3> payloads{
     {{"json", Payload::json}, {"scalar", Payload::scalar}, {"raw", Payload::raw}}};
+enum class Event : std::uint8_t { presence };
+constexpr std::array<std::pair<std::string_view, Event>, 1> events{{{"presence", Event::presence}}};
+constexpr std::array<std::pair<std::string_view, bool>, 2> rejects{
+    {{"dead_letter", false}, {"reject", true}}};
 
 // A place inside a string value: its quote, then `offset` bytes.
 toml::source_region inside(const toml::node& text, std::size_t offset) {
@@ -44,12 +49,39 @@ Payload parse_payload(const Section& section, Errors& errors) {
 void parse_topic(const Section& section, Mapping& mapping, Errors& errors) {
   mapping.pattern = section.required_text("topic", "site/{site}/room/{room}/climate");
   if (mapping.pattern.empty()) return;
+  const std::string_view first =
+      std::string_view(mapping.pattern).substr(0, mapping.pattern.find('/'));
+  if (first == presence_topic || first == "$SYS") {
+    errors.add(*section.find("topic"),
+               "topics below " + std::string(first) + " are the gateway's own",
+               "event = \"presence\" maps connects and disconnects");
+  }
   auto captures = parse_pattern(mapping.pattern);
   if (captures) {
     mapping.captures = std::move(*captures);
   } else {
     errors.add(inside(*section.find("topic"), captures.error().offset),
                "topic pattern: " + captures.error().message);
+  }
+}
+
+// `event` stands in the place of `topic`: the messages are the gateway's own.
+void parse_event(const Section& section, Mapping& mapping, Errors& errors) {
+  mapping.presence = section.choice<Event>("event", events).has_value();
+  mapping.pattern.assign(presence_pattern);
+  mapping.captures = *parse_pattern(mapping.pattern);
+  for (const std::string_view key : {"topic"sv, "payload"sv, "rows"sv}) {
+    if (section.find(key) == nullptr) continue;
+    errors.add(*section.find(key), "'event' and '" + std::string(key) + "' exclude each other",
+               "an event is a JSON object of the gateway's own");
+  }
+}
+
+void parse_on_error(const Section& section, Mapping& mapping, Errors& errors) {
+  mapping.reject = section.choice<bool>("on_error", rejects).value_or(false);
+  if (mapping.reject && mapping.presence) {
+    errors.add(*section.find("on_error"), "an event has no publisher who could be refused",
+               "leave out 'on_error'");
   }
 }
 
@@ -198,7 +230,12 @@ ParsedMapping parse_mapping(const toml::table& table, Errors& errors) {
   Mapping& mapping = parsed.mapping;
   parsed.where = section.where();
   mapping.name = section.required_text("name", "room-climate");
-  parse_topic(section, mapping, errors);
+  if (section.find("event") != nullptr) {
+    parse_event(section, mapping, errors);
+  } else {
+    parse_topic(section, mapping, errors);
+  }
+  parse_on_error(section, mapping, errors);
   parse_table(section, parsed, errors);
   mapping.payload = parse_payload(section, errors);
   mapping.layout = section.choice<Layout>("layout", layouts).value_or(Layout::wide);

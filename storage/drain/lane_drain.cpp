@@ -12,6 +12,7 @@
 #include "storage/drain/backoff.hpp"
 #include "storage/drain/bisect.hpp"
 #include "storage/drain/open_batch.hpp"
+#include "storage/drain/tell_settled.hpp"
 
 namespace rowgate::storage {
 namespace {
@@ -41,13 +42,15 @@ struct LaneDrain::State {
       : journal(j),
         sink(std::move(s)),
         identity(std::move(id)),
-        options(o),
+        options(std::move(o)),
         clock(c),
         catalog(std::move(cat)),
         counters(count),
         warn(std::move(w)),
-        batch(j, c, identity.lane, {o.max_rows, o.max_bytes, o.max_age, o.store_unmapped}),
-        backoff(o.backoff_first, o.backoff_max,
+        batch(j, c, identity.lane,
+              {options.max_rows, options.max_bytes, options.max_age, options.store_unmapped,
+               options.eager}),
+        backoff(options.backoff_first, options.backoff_max,
                 static_cast<std::uint64_t>(c.now().micros) * 2654435761U + identity.lane.value) {
     identity.lanes = journal.lanes();
   }
@@ -69,6 +72,8 @@ struct LaneDrain::State {
   SinkResult<void> insert_all();
   SinkResult<void> insert_without_refused();
   void settle(Position to);
+  /// The lane's publishes below `to` are committed.
+  void tell_committed(Position to);
   void limit_rows(std::size_t rows);
 
   // The loop.
@@ -96,6 +101,7 @@ struct LaneDrain::State {
   Position checkpoint;                  // in the sink, as far as we know
   std::optional<Position> in_doubt_to;  // where an unanswered COMMIT would have moved it
   Position counted_to;                  // messages below are in the counters
+  Position told_to;                     // the observer's `committed` stands here
   std::uint64_t mapped_rows = 0;        // in the batch being written, without refused ones
   Ticks committed_at{}, flushed_at{};
   struct LastCall {
@@ -320,13 +326,21 @@ void LaneDrain::State::settle(Position to) {
   add(counters.unmapped, count[static_cast<std::size_t>(Fate::unmapped)]);
   add(counters.rows, mapped_rows);
   add(counters.commits, 1);
+  tell_settled(batch, counted_to, options.observer);
   counted_to = std::max(counted_to, to);
   checkpoint = to;
   counters.checkpoint.store(to.value, std::memory_order_relaxed);
   committed_at = clock.ticks();
   batch.clear();
   limit_rows(std::min(options.max_rows, row_limit + row_limit / 8 + 1));
+  tell_committed(to);
   took_it();
+}
+
+void LaneDrain::State::tell_committed(Position to) {
+  if (!options.observer.committed || to <= told_to) return;
+  told_to = to;
+  options.observer.committed(identity.lane, to);
 }
 
 void LaneDrain::State::limit_rows(std::size_t rows) {
@@ -405,6 +419,7 @@ void LaneDrain::State::loop(std::stop_token stop, milliseconds linger) {
       batch.fill_up_to(last_call->durable);
     else
       batch.fill(stop, idle_wait);
+    if (batch.messages() == 0) tell_committed(batch.end());
     if (due()) {
       if (const auto written = write(); written) {
         settle(batch.end());

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "schema/mapping.hpp"
+#include "storage/drain/observer.hpp"
 #include "storage/journal/journal.hpp"
 #include "storage/os/clock.hpp"
 #include "storage/sink/sink.hpp"
@@ -28,6 +29,9 @@ struct DrainOptions {
   std::chrono::milliseconds backoff_max{10'000};
   bool store_unmapped = true;  // false: unmapped messages are counted, not stored
   bool accept_gap = false;     // start although the checkpoint is below the journal's first byte
+  /// Somebody waits for each commit: a batch does not wait for its age, but for the commit before.
+  bool eager = false;
+  DrainObserver observer{};
 };
 
 /// Written by the lane's thread, read by any. Counts of messages, since the process began.

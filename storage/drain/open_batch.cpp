@@ -110,11 +110,14 @@ void OpenBatch::gather(std::stop_token stop, milliseconds wait) {
 
 void OpenBatch::fill(std::stop_token stop, milliseconds idle) {
   const auto began = clock_.ticks();
+  const Position from = read_at_;
   while (!full()) {
     if (!current_) {
+      const bool caught_up = read_at_ >= journal_.durable();
+      if (limits_.eager && caught_up && read_at_ > from) return;
       // A lane that has caught up has time to spare: a wake-up for each of the journal's commits
       // would cost more than the rows they bring.
-      if (!messages_.empty() && read_at_ >= journal_.durable()) {
+      if (!messages_.empty() && caught_up) {
         gather(stop, std::min(limits_.age - age(), gather_time));
       }
       const milliseconds waited = std::chrono::duration_cast<milliseconds>(clock_.ticks() - began);

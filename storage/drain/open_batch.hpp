@@ -14,13 +14,11 @@
 #include <vector>
 
 #include "schema/mapper.hpp"
+#include "storage/drain/observer.hpp"
 #include "storage/journal/journal.hpp"
 #include "storage/os/clock.hpp"
 
 namespace rowgate::storage {
-
-/// The ledger's word for a message.
-enum class Fate : std::uint8_t { stored, dead_letter, unmapped };
 
 class OpenBatch {
  public:
@@ -29,6 +27,7 @@ class OpenBatch {
     std::size_t bytes;
     std::chrono::milliseconds age;
     bool store_unmapped;
+    bool eager;  // a batch closes as soon as it has caught up with the journal
   };
   OpenBatch(Journal& journal, os::Clock& clock, Lane lane, Limits limits);
 
@@ -39,7 +38,8 @@ class OpenBatch {
   /// Drops everything and reads on at `from`.
   void seek(Position from);
   /// Reads and maps until a limit is reached, or until `idle` has passed with nothing of ours.
-  /// Returns early when `stop` is requested. Throws JournalCorrupt.
+  /// Returns early when `stop` is requested; if eager, also once it has read all there is, be it
+  /// ours or not. Throws JournalCorrupt.
   void fill(std::stop_token stop, std::chrono::milliseconds idle);
   /// As fill, without waiting, up to `end`: what is durable already.
   void fill_up_to(Position end);
