@@ -39,8 +39,10 @@ const char* flags_fault(unsigned flags, Version version) noexcept {
   return nullptr;
 }
 
+constexpr std::string_view v31_name = "MQIsdp";
+
 bool is_v31(std::string_view name, std::uint8_t level) noexcept {
-  return name == "MQIsdp" && level == 3;
+  return name == v31_name && level == 3;
 }
 
 // Properties of CONNECT or of the will: none in 3.1.1. Moves `reader` behind them.
@@ -145,7 +147,7 @@ Version peek_version(const Frame& frame) noexcept {
   const std::uint8_t level = reader.u8();
   if (is_v31(name, level)) return Version::v31;
   // Mosquitto's bridges set the top bit of the level: 0x84 means 3.1.1 too.
-  return (level & 0x7F) >= 5 ? Version::v5 : Version::v311;
+  return name != v31_name && (level & 0x7F) >= 5 ? Version::v5 : Version::v311;
 }
 
 void encode_connack(std::string& out, Version version, const Connack& connack,

@@ -41,9 +41,9 @@ struct ConnectView {
 /// will; and a user name or password whose flag is set may be missing at the end of the packet.
 Decoded<ConnectView> decode_connect(const Frame& frame);
 
-/// The version a CONNECT frame asks for, so that even a refusal is in the right form: v5 if its
-/// level byte can be read and is >= 5 without the bridge bit 0x80, v31 for "MQIsdp" with level 3,
-/// else v311.
+/// The version a CONNECT frame asks for, so that even a refusal is in the right form: v31 for
+/// "MQIsdp" with level 3; v5 if another name's level byte can be read and is >= 5 without the
+/// bridge bit 0x80; else v311.
 Version peek_version(const Frame& frame) noexcept;
 
 struct Connack {

@@ -160,6 +160,15 @@ void append_forwarded(std::string& out, std::string_view publish_wire) {
   }
 }
 
+void append_will_publish(std::string& out, std::string_view will_wire) {
+  RawProperty property;
+  while (!will_wire.empty()) {
+    const char* const begin = will_wire.data();
+    if (take_property(will_wire, property) != nullptr) return;
+    if (property.id != PropertyId::will_delay_interval) out.append(begin, will_wire.data());
+  }
+}
+
 std::optional<std::uint32_t> message_expiry_interval(std::string_view publish_wire) noexcept {
   const auto found = find_property(publish_wire, PropertyId::message_expiry_interval);
   return found ? std::optional(found->number) : std::nullopt;

@@ -127,6 +127,10 @@ void append_with_problem(std::string& out, Properties properties, std::size_t ot
 /// identifier and message expiry.
 void append_forwarded(std::string& out, std::string_view publish_wire);
 
+/// The properties of the PUBLISH that a Will becomes: all of a checked will block but the Will
+/// Delay Interval (section 3.1.3.2).
+void append_will_publish(std::string& out, std::string_view will_wire);
+
 /// Seconds, of a checked PUBLISH block; nullopt: it never expires. A server sends it on less the
 /// time the message waited [MQTT-3.3.2-6].
 std::optional<std::uint32_t> message_expiry_interval(std::string_view publish_wire) noexcept;

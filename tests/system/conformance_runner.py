@@ -10,8 +10,10 @@ The notation of the files is described in tests/conformance/README.md.
 import argparse
 import json
 import re
+import select
 import socket
 import sys
+import time
 
 TYPES = {1: "CONNECT", 2: "CONNACK", 3: "PUBLISH", 4: "PUBACK", 5: "PUBREC", 6: "PUBREL",
          7: "PUBCOMP", 8: "SUBSCRIBE", 9: "SUBACK", 10: "UNSUBSCRIBE", 11: "UNSUBACK",
@@ -21,7 +23,8 @@ ACKS = {"puback": 0x40, "pubrec": 0x50, "pubrel": 0x62, "pubcomp": 0x70}
 PROPERTY_SIZES = {0x01: 1, 0x02: 4, 0x11: 4, 0x13: 2, 0x21: 2, 0x22: 2, 0x23: 2, 0x24: 1, 0x25: 1,
                   0x27: 4, 0x28: 1, 0x29: 1, 0x2A: 1, 0x17: 1, 0x18: 4, 0x19: 1}
 TEXT_PROPERTIES = {0x03, 0x08, 0x09, 0x12, 0x15, 0x16, 0x1A, 0x1C, 0x1F}
-TOKEN = re.compile(r"\s+|\||'[^']*'|\{|\}|\.\.\.|\*|<\w+>|\?\?|[0-9A-Fa-f]{2}")
+TOKEN = re.compile(r"\s+|\||'[^']*'|`[^`]*`|[{}\[\]]|\.\.\.|\*|<\w+>|\?\?|[0-9A-Fa-f]{2}")
+NAMES = {3: "3.1", 4: "3.1.1", 5: "5.0"}
 
 
 class BadVector(Exception):
@@ -32,6 +35,11 @@ class Mismatch(Exception):
     """The server did something else than the vector says."""
 
 
+def prefixed(data):
+    """Bytes behind their length, as text and binary data stand in a packet."""
+    return len(data).to_bytes(2, "big") + data
+
+
 def parse(text, version, captured):
     """Notation -> list of byte values and of the markers '??', '...', '*', ('<', name)."""
     items, at, skipping = [], 0, False
@@ -40,14 +48,16 @@ def parse(text, version, captured):
         if not found:
             raise BadVector(f"not in the notation: {text[at:]!r}")
         token, at = found.group(), found.end()
-        if token == "{":
-            skipping = version != 5
-        elif token == "}":
+        if token in "{[":
+            skipping = (version == 5) == (token == "[")
+        elif token in "}]":
             skipping = False
         elif skipping or token.isspace() or token == "|":
             continue
         elif token[0] == "'":
             items.extend(token[1:-1].encode())
+        elif token[0] == "`":
+            items.extend(prefixed(token[1:-1].encode()))
         elif token in ("??", "...", "*"):
             items.append(token)
         elif token[0] == "<":
@@ -145,7 +155,7 @@ class Peer:
     """One connection to the server."""
 
     def __init__(self, address, version, timeout):
-        self.version = version
+        self.address, self.version, self.timeout = address, version, timeout
         self.socket = socket.create_connection(address, timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
@@ -187,6 +197,9 @@ class Peer:
                     raise Mismatch(f"closed in the middle of a packet: {self.buffer.hex(' ')}")
                 return None
 
+    def readable(self):
+        return bool(self.buffer) or bool(select.select([self.socket], [], [], 0)[0])
+
     def expect_closed(self):
         packet = self.packet()
         if packet is not None:
@@ -222,19 +235,41 @@ class Peer:
         identifier = to_bytes(parse(words[0], self.version, captured))
         codes = words[1:] or (["00", "10"] if verb in ("puback", "pubrec") else ["00"])
         code = body[2] if len(body) > 2 else 0
-        if body[:2] != identifier or (self.version == 4 and len(body) != 2):
+        if body[:2] != identifier or (self.version != 5 and len(body) != 2):
             raise Mismatch(f"expected {verb} {words}, got {show(packet)}")
         if self.version == 5 and f"{code:02X}" not in codes:
             raise Mismatch(f"expected {verb} {words}, got reason code {code:02X}")
         if len(body) > 3:
             read_properties(body, 3)
 
-    def connect(self, client_id):
-        level = b"\x05" if self.version == 5 else b"\x04"
-        body = (b"\0\4MQTT" + level + b"\x02\0\x3c" + (b"\0" if self.version == 5 else b"") +
-                len(client_id).to_bytes(2, "big") + client_id)
+    def connect(self, client_id, words=()):
+        """CONNECT and a CONNACK of success; what the words mean is in tests/conformance/README.md."""
+        options = dict(word.partition("=")[::2] for word in words)
+        kept = {"kept", "resume", "resume_absent"} & options.keys()
+        resumes = bool({"resume", "resume_absent"} & options.keys())
+        if "kept" in options and self.version != 5:  # no clean start of a kept session there
+            before = Peer(self.address, self.version, self.timeout)
+            before.connect(client_id)
+            before.send(b"\xe0\0")
+            before.expect_closed()
+            before.close()
+        clean = not resumes if self.version == 5 else not kept
+        flags, properties, will = 2 if clean else 0, bytes.fromhex(options.get("properties", "")), b""
+        if self.version == 5 and kept and b"\x11" not in properties[:1]:
+            properties = b"\x11\0\0\x01\x2c" + properties
+        if "will" in options:
+            topic, payload, qos, *retain = options["will"].split(":")
+            flags |= 4 | int(qos) << 3 | (32 if retain else 0)
+            block = bytes.fromhex(options.get("will_properties", ""))
+            will = ((varint(len(block)) + block if self.version == 5 else b"") +
+                    prefixed(topic.encode()) + prefixed(payload.encode()))
+        head = prefixed(b"MQIsdp" if self.version == 3 else b"MQTT") + bytes([self.version, flags])
+        body = (head + int(options.get("keep_alive", "60")).to_bytes(2, "big") +
+                (varint(len(properties)) + properties if self.version == 5 else b"") +
+                prefixed(client_id) + will)
         self.send(b"\x10" + varint(len(body)) + body)
-        self.expect_connack("00", "00", [])
+        present = "resume" in options and self.version != 3  # where 3.1 has a reserved byte
+        self.expect_connack("01" if present else "00", "00", [])
 
     def expect_connack(self, present, code, conditions):
         packet = self.packet()
@@ -243,7 +278,7 @@ class Peer:
         body = packet[2]
         if (f"{body[0]:02X}", f"{body[1]:02X}") != (present, code):
             raise Mismatch(f"expected CONNACK {present} {code}, got {show(packet)}")
-        if self.version == 4:
+        if self.version != 5:
             if len(body) != 2:
                 raise Mismatch(f"expected 2 bytes of body, got {show(packet)}")
             return
@@ -306,24 +341,64 @@ class Case:
                 peer.close()
         return None
 
+    def expect(self, packet, patterns):
+        """The packet is one of the patterns, which is then taken off them."""
+        for pattern in patterns:
+            if packet and matches(parse(pattern, self.version, self.captured), packet, self.captured):
+                patterns.remove(pattern)
+                return
+        raise Mismatch(f"got {show(packet)}")
+
+    def one_of(self, names, pattern):
+        """One of the connections gets the packet; which one, is the server's choice."""
+        deadline = time.monotonic() + self.timeout
+        while time.monotonic() < deadline:
+            for name in names:
+                if self.peer(name).readable():
+                    return self.expect(self.peer(name).packet(), [pattern])
+            select.select([self.peer(name).socket for name in names], [], [], 1)
+        raise Mismatch("nothing came in time")
+
+    def clear(self, topics):
+        """No message is retained for the topics."""
+        peer = Peer(self.address, self.version, self.timeout)
+        peer.connect(b"clearing")
+        for topic in topics:
+            body = prefixed(topic.encode()) + b"\0\1" + (b"\0" if self.version == 5 else b"")
+            peer.send(b"\x33" + varint(len(body)) + body)
+            peer.expect_ack("puback", ["0001"], {})
+        peer.close()
+
+    def on_none(self, verb, words, rest):
+        """The verbs that are of no one connection."""
+        if verb == "wait":
+            time.sleep(float(words[0]))
+        elif verb == "clear":
+            self.clear(words)
+        else:
+            self.one_of(words[0].split(","), rest.partition(" ")[2])
+
     def one(self, step):
         name, text = "a", step
         if re.match(r"[a-z]: ", step):
             name, text = step[0], step[3:]
         verb, _, rest = text.partition(" ")
         words = rest.split()
+        if verb in ("wait", "clear", "one_of"):
+            return self.on_none(verb, words, rest)
         peer = self.peer(name)
         if verb == "send":
             peer.send(to_bytes(parse(rest, self.version, self.captured)))
         elif verb == "expect":
-            packet = peer.packet()
-            if packet is None or not matches(parse(rest, self.version, self.captured), packet,
-                                             self.captured):
-                raise Mismatch(f"got {show(packet)}")
+            self.expect(peer.packet(), [rest])
+        elif verb == "expects":  # in any order
+            left = rest.split(" ; ")
+            while left:
+                self.expect(peer.packet(), left)
         elif verb in ACKS:
             peer.expect_ack(verb, words, self.captured)
         elif verb == "connect":
-            peer.connect(words[0].encode())
+            peer.connect(words[0].encode(), words[1:])
         elif verb == "connack":
             peer.expect_connack(words[0], words[1], words[2:])
         elif verb == "refused":
@@ -363,7 +438,7 @@ def main():
     options.add_argument("--host", default="127.0.0.1")
     options.add_argument("--port", type=int)
     options.add_argument("--only", default="", metavar="TEXT", help="cases whose name contains TEXT")
-    options.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS")
+    options.add_argument("--timeout", type=float, default=20.0, metavar="SECONDS")
     options.add_argument("-v", "--verbose", action="store_true", help="name each case")
     arguments = options.parse_args()
     runs = failed = 0
@@ -374,7 +449,7 @@ def main():
             host, _, port = files.pop(0).rpartition(":")
         for path in files:
             for group, case, version in load(path):
-                name = f"{group['group']}: {case['name']} ({'5.0' if version == 5 else '3.1.1'})"
+                name = f"{group['group']}: {case['name']} ({NAMES[version]})"
                 if arguments.only not in name:
                     continue
                 runs += 1

@@ -18,7 +18,7 @@ class ConformanceTest(harness.SqliteCase):
             [sys.executable, harness.HERE / "conformance_runner.py",
              f"127.0.0.1:{node.mqtt_port}", *files],
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, text=True, capture_output=True,
-            timeout=200, check=False)
+            timeout=280, check=False)
         print(done.stdout[-2000:])
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertTrue(node.running)

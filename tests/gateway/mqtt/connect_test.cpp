@@ -97,6 +97,7 @@ TEST(Connect, tells_in_which_form_to_refuse) {
   EXPECT_EQ(peek("0004 'MQTT' 06"), Version::v5);
   EXPECT_EQ(peek("0006 'MQIsdp' 03"), Version::v31);
   EXPECT_EQ(peek("0006 'MQIsdp' 83"), Version::v311);
+  EXPECT_EQ(peek("0006 'MQIsdp' 05"), Version::v311);
   EXPECT_EQ(peek("0004 'MQTT' 03"), Version::v311);
   EXPECT_EQ(peek("0004 'MQTT' 84"), Version::v311);  // Mosquitto's bridge
   EXPECT_EQ(peek("0004 'MQ'"), Version::v311);
