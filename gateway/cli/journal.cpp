@@ -70,6 +70,7 @@ void print_summary(const JournalSummary& summary, Format format, std::ostream& o
       {"publishes_by_lane", numbers(summary.publishes_by_lane)},
       {"releases", records(RecordType::release)},
       {"forgets", records(RecordType::forget)},
+      {"events", records(RecordType::event)},
       {"open_packet_ids", number(summary.open_ids.size())},
   };
   if (!summary.finding.empty()) record.emplace_back("finding", summary.finding);
