@@ -65,7 +65,7 @@ class Authenticator {
     std::string jwt_audience;           // empty: not checked
     std::string jwt_issuer;             // empty: not checked
     bool anonymous = false;             // whether a CONNECT without credentials is let in
-    unsigned threads = 0;               // that hash; 0: one on one or two cores, else half of them
+    unsigned threads = 0;               // that hash; 0: one for two cores, at most 8
     std::size_t queue = 4096;           // passwords that may wait
     std::chrono::seconds patience{10};  // one that has waited longer is answered server_busy
     std::size_t remembered = 65'536;    // verifications; 0: none

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "gateway/security/base64url.hpp"
+#include "gateway/security/text.hpp"
 #include "gateway/security/token_key.hpp"
 
 namespace rowgate::security {
@@ -135,10 +136,7 @@ Result<Claims, TokenError> read_claims(const Object& object, const Expected& exp
   if (read_text(object, "sub", claims.subject) != Presence::present || claims.subject.empty()) {
     return TokenError{"the token names no sub"};
   }
-  if (std::any_of(claims.subject.begin(), claims.subject.end(), [](char c) {
-        const auto byte = static_cast<unsigned char>(c);
-        return byte < 0x20 || byte == 0x7F;
-      })) {
+  if (has_control(claims.subject)) {
     return TokenError{"the token's sub has a control character"};
   }
   Presence roles = read_texts(object, "roles", claims.roles);

@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <stdexcept>
 
@@ -64,7 +65,9 @@ std::string hash_password(std::string_view password) {
 }
 
 bool verify_password(std::string_view password, const std::string& encoded) {
-  return argon2id_verify(encoded.c_str(), password.data(), password.size()) == ARGON2_OK;
+  const int code = argon2id_verify(encoded.c_str(), password.data(), password.size());
+  if (code == ARGON2_MEMORY_ALLOCATION_ERROR) throw std::bad_alloc();
+  return code == ARGON2_OK;
 }
 
 std::string hash_problem(std::string_view encoded) {

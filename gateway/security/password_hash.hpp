@@ -10,7 +10,7 @@ namespace rowgate::security {
 /// entropy.
 std::string hash_password(std::string_view password);
 
-/// False also for a form that is none. Constant time in the hash.
+/// False also for a form that is none. Constant time in the hash. Throws std::bad_alloc.
 bool verify_password(std::string_view password, const std::string& encoded);
 
 /// What is wrong with an encoded hash; empty: nothing. Forms that would cost more than 256 MiB, 16

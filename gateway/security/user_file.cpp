@@ -2,21 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "gateway/security/file_text.hpp"
 #include "gateway/security/password_hash.hpp"
+#include "gateway/security/text.hpp"
 #include "schema/base/utf8.hpp"
 
 namespace rowgate::security {
 namespace {
-
-bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7F;
-  });
-}
 
 std::string text_problem(std::string_view what, std::string_view text, std::string_view excluded) {
   if (text.empty()) return fmt::format("the {} is empty", what);
@@ -98,6 +94,11 @@ UserFile UserFile::parse(std::string_view text, std::string_view file) {
 }
 
 UserFile UserFile::read(const std::string& file) {
+  if (::access(file.c_str(), F_OK) != 0 && errno == ENOENT) {
+    throw FileError(fmt::format(
+        "{}: there is no such users file; make it with 'rowgate user add NAME --users {}'", file,
+        file));
+  }
   return parse(read_text(file), file);
 }
 
