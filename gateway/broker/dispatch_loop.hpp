@@ -3,7 +3,10 @@
 // must remember to the StateStore. recover() on the main thread before the listener opens; run() on
 // its own thread.
 #include <atomic>
-#include <functional>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -18,6 +21,7 @@ namespace rowgate::broker {
 
 class DispatchLoop {
  public:
+  /// The inbox wakes it from here on.
   DispatchLoop(Dispatch& dispatch, DispatchInbox& inbox, storage::Journal& journal,
                storage::StateStore& store, os::Clock& clock);
 
@@ -34,11 +38,32 @@ class DispatchLoop {
   storage::Position applied() const noexcept;
 
  private:
+  using Ticks = std::chrono::steady_clock::time_point;
+
+  void loop(std::stop_token stop);
+  /// Whether there was a batch. Waits for one, for mail, or for a while.
+  bool step(std::stop_token stop);
+  void take_mail();
+  void apply(const storage::Batch& batch);
+  /// Until mail comes, stop is requested, or a while has passed.
+  void rest(std::stop_token stop);
+  void commit_if_due(bool idle);
+  void commit();
+
   Dispatch& dispatch_;
   DispatchInbox& inbox_;
   storage::Journal& journal_;
   storage::StateStore& store_;
   os::Clock& clock_;
+
+  storage::Position position_;  // of the next record
+  std::vector<DispatchMail> mail_;
+  Ticks read_at_{};                  // when the journal last had something
+  std::optional<Ticks> changed_at_;  // since when the store is behind
+  std::mutex waking_;
+  std::condition_variable_any woken_;
+  bool has_mail_ = false;  // guarded by waking_, as what follows
+  std::stop_source wait_;  // cuts a wait for the journal short
   std::atomic<std::uint64_t> flushed_{0};
   std::atomic<std::uint64_t> applied_{0};
 };

@@ -32,7 +32,7 @@ class Retained {
   /// Held while a retained publish is appended to the journal and set.
   [[nodiscard]] std::unique_lock<std::shared_mutex> hold() { return std::unique_lock(mutex_); }
   /// With hold(): sets the topic's message; an empty payload clears it [MQTT-3.3.1-6]. False: it
-  /// found no room, and nothing is retained for the topic now.
+  /// found no room (or has more than 200 levels), and nothing is retained for the topic now.
   bool set(std::shared_ptr<const LiveMessage> message);
 
   bool has(std::string_view topic) const;
@@ -47,6 +47,9 @@ class Retained {
 
  private:
   struct Node;
+  const Node* find(std::string_view topic) const;
+  void erase(std::string_view topic);
+
   const Limits limits_;
   mutable std::shared_mutex mutex_;
   std::unique_ptr<Node> root_;  // guarded by mutex_, as all below
