@@ -36,6 +36,16 @@ int run_verb(const cli::CommandLine& command, const config::Config& config) {
       return cli::journal_verify(command, config, streams);
     case cli::Verb::journal_dump:
       return cli::journal_dump(command, config, streams);
+    case cli::Verb::user_add:
+      return cli::user_add(command, config, streams);
+    case cli::Verb::user_password:
+      return cli::user_password(command, config, streams);
+    case cli::Verb::user_roles:
+      return cli::user_roles(command, config, streams);
+    case cli::Verb::user_remove:
+      return cli::user_remove(command, config, streams);
+    case cli::Verb::user_list:
+      return cli::user_list(command, config, streams);
   }
   return 2;
 }

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
+#include <span>
 #include <sstream>
 #include <string_view>
 
@@ -14,6 +15,7 @@ namespace {
 
 /// What every verb needs to find the gateway's files and its database.
 constexpr std::string_view where_flags[] = {"--mapping", "--data-dir", "--sink"};
+constexpr std::string_view user_flags[] = {"--users"};
 
 std::string_view value_name(const config::Option& option) {
   switch (option.kind) {
@@ -69,6 +71,7 @@ class Parser {
     add_explain();
     add_query();
     add_journal();
+    add_user();
   }
 
   std::optional<CommandLine> parse(std::vector<std::string> arguments, std::ostream& out,
@@ -122,17 +125,15 @@ class Parser {
     return added;
   }
 
-  void add_options(CLI::App& verb, bool all) {
+  /// `only`: these flags of the option table; empty: all.
+  void add_options(CLI::App& verb, std::span<const std::string_view> only = {}) {
     verb.add_option("--config", command_.config_file,
                     "The configuration file; default: the one in ROWGATE_CONFIG, or none.")
         ->type_name("FILE")
         ->group("Configuration");
     for (const config::Option& option : config::options()) {
       if (option.flag.empty()) continue;
-      if (!all && std::find(std::begin(where_flags), std::end(where_flags), option.flag) ==
-                      std::end(where_flags)) {
-        continue;
-      }
+      if (!only.empty() && std::find(only.begin(), only.end(), option.flag) == only.end()) continue;
       verb.add_option_function<std::string>(
               std::string(option.flag),
               [this, name = std::string(option.name)](const std::string& value) {
@@ -157,7 +158,7 @@ class Parser {
   void add_serve() {
     CLI::App* verb =
         add_verb(app_, "serve", "Run the gateway until SIGTERM or SIGINT.", Verb::serve);
-    add_options(*verb, true);
+    add_options(*verb);
     verb->footer(
         "SIGHUP reads the mapping file again. Without any option: MQTT on 127.0.0.1:1883,\n"
         "HTTP on 127.0.0.1:8080, rows in ./rowgate-data/telemetry.db (SQLite).");
@@ -168,7 +169,7 @@ class Parser {
         add_verb(app_, "check", "Check configuration and mapping, and show the DDL that would run.",
                  Verb::check);
     verb->add_flag("--offline", command_.check.offline, "Leave the database alone.");
-    add_options(*verb, true);
+    add_options(*verb);
     verb->footer("Changes nothing. Example: rowgate check --mapping plant.toml");
   }
 
@@ -188,7 +189,7 @@ class Parser {
         ->check(CLI::Range(0U, 2U).description(""))
         ->type_name("N");
     verb->add_flag("--retain", to.retain, "As if published with the retain flag.");
-    add_options(*verb, false);
+    add_options(*verb, where_flags);
     verb->footer(
         "Example: rowgate explain site/7/climate '{\"temp\": 21.5}' --mapping plant.toml\n"
         "A payload that begins with a hyphen follows --: rowgate explain meter -- -5");
@@ -201,7 +202,7 @@ class Parser {
         ->required()
         ->type_name("");
     add_format(*verb);
-    add_options(*verb, false);
+    add_options(*verb, where_flags);
     verb->footer("Example: rowgate query 'SELECT * FROM telemetry ORDER BY ts DESC LIMIT 10'");
   }
 
@@ -227,7 +228,38 @@ class Parser {
         ->type_name("N");
     for (CLI::App* verb : {info, verify, dump}) {
       add_format(*verb);
-      add_options(*verb, false);
+      add_options(*verb, where_flags);
+    }
+  }
+
+  void add_user() {
+    CLI::App* user = add_verb(
+        app_, "user", "Manage the users file: add, password, roles, remove, list.", std::nullopt);
+    user->require_subcommand(1);
+    user->footer("A running gateway reads the users file again when it changes.");
+    CLI::App* add = add_verb(*user, "add", "Add a user.", Verb::user_add);
+    CLI::App* password =
+        add_verb(*user, "password", "Change a user's password.", Verb::user_password);
+    CLI::App* roles =
+        add_verb(*user, "roles", "Give a user these roles and no others.", Verb::user_roles);
+    CLI::App* remove = add_verb(*user, "remove", "Remove a user.", Verb::user_remove);
+    CLI::App* list = add_verb(*user, "list", "Print the users and their roles.", Verb::user_list);
+    for (CLI::App* verb : {add, password, roles, remove}) {
+      verb->add_option("NAME", command_.user.name, "The user's name.")->required()->type_name("");
+    }
+    for (CLI::App* verb : {add, roles}) {
+      verb->add_option("--role", command_.user.roles, "A role; may be given more than once.")
+          ->type_name("ROLE")
+          ->take_all();
+    }
+    add->add_flag("--no-password", command_.user.no_password,
+                  "For a user who comes with a client certificate.");
+    add_format(*list);
+    for (CLI::App* verb : {add, password, roles, remove, list}) add_options(*verb, user_flags);
+    for (CLI::App* verb : {add, password}) {
+      verb->footer(
+          "The password is read from the terminal, without echo, or from the first line of\n"
+          "standard input where that is no terminal.");
     }
   }
 

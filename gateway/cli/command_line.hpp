@@ -20,6 +20,11 @@ enum class Verb : std::uint8_t {
   journal_info,
   journal_verify,
   journal_dump,
+  user_add,
+  user_password,
+  user_roles,
+  user_remove,
+  user_list,
 };
 
 struct CommandLine {
@@ -46,6 +51,11 @@ struct CommandLine {
     std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();
     bool segments = false;
   } journal;
+  struct {
+    std::string name;
+    std::vector<std::string> roles;
+    bool no_password = false;
+  } user;
 };
 
 /// `arguments` without the program's name. nullopt: there is nothing to run, and `exit_code` says

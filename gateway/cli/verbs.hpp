@@ -31,4 +31,12 @@ int journal_info(const CommandLine& command, const config::Config& config, Strea
 int journal_verify(const CommandLine& command, const config::Config& config, Streams streams);
 int journal_dump(const CommandLine& command, const config::Config& config, Streams streams);
 
+/// The users file, `security.users`. add and password read the password from the terminal, without
+/// echo, where `streams.in` is std::cin and that is one, else from the first line of `streams.in`.
+int user_add(const CommandLine& command, const config::Config& config, Streams streams);
+int user_password(const CommandLine& command, const config::Config& config, Streams streams);
+int user_roles(const CommandLine& command, const config::Config& config, Streams streams);
+int user_remove(const CommandLine& command, const config::Config& config, Streams streams);
+int user_list(const CommandLine& command, const config::Config& config, Streams streams);
+
 }  // namespace rowgate::cli

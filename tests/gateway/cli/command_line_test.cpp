@@ -113,6 +113,17 @@ TEST(command_line, journal_dump_takes_a_range) {
   EXPECT_EQ(dump.journal.limit, 3U);
 }
 
+TEST(command_line, user_add_takes_a_name_and_any_number_of_roles) {
+  const auto add = command({"user", "add", "ann", "--role", "a", "--role", "b", "--users", "f"});
+  EXPECT_EQ(add.verb, Verb::user_add);
+  EXPECT_EQ(add.user.name, "ann");
+  EXPECT_THAT(add.user.roles, ElementsAre("a", "b"));
+  EXPECT_THAT(add.overrides, ElementsAre(Pair("security.users", "f")));
+  EXPECT_TRUE(command({"user", "roles", "ann"}).user.roles.empty());
+  EXPECT_EQ(command({"user", "list", "--format", "json"}).format, Format::json);
+  EXPECT_EQ(parsed({"user", "add", "--role", "a", "ann"}).command->user.name, "ann");
+}
+
 TEST(command_line, wrong_usage_leaves_with_2_and_says_what_is_wrong) {
   for (const std::vector<std::string>& arguments :
        std::vector<std::vector<std::string>>{{},
@@ -123,6 +134,8 @@ TEST(command_line, wrong_usage_leaves_with_2_and_says_what_is_wrong) {
                                              {"query"},
                                              {"journal"},
                                              {"journal", "mend"},
+                                             {"user"},
+                                             {"user", "add"},
                                              {"explain", "t", "--qos", "3"},
                                              {"journal", "dump", "--from", "-1"}}) {
     const Parsed result = parsed(arguments);
@@ -143,7 +156,7 @@ TEST(command_line, unknown_verb_is_named_with_the_nearest_one) {
 }
 
 TEST(command_line, help_and_version_leave_with_0) {
-  for (const char* verb : {"serve", "check", "explain", "query", "journal"}) {
+  for (const char* verb : {"serve", "check", "explain", "query", "journal", "user"}) {
     const Parsed result = parsed({verb, "--help"});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_THAT(result.out, HasSubstr("--help"));
@@ -175,7 +188,13 @@ TEST(command_line, command_line_page_shows_the_help_of_every_verb) {
                                              {"journal"},
                                              {"journal", "info"},
                                              {"journal", "verify"},
-                                             {"journal", "dump"}}) {
+                                             {"journal", "dump"},
+                                             {"user"},
+                                             {"user", "add"},
+                                             {"user", "password"},
+                                             {"user", "roles"},
+                                             {"user", "remove"},
+                                             {"user", "list"}}) {
     auto arguments = verb;
     arguments.push_back("--help");
     std::string name = "rowgate";
