@@ -36,6 +36,19 @@ bool check_table(storage::Sink& sink, const schema::Table& table, Streams stream
   return true;
 }
 
+/// What a mapping file asks for beyond rows.
+void say_duties(const schema::Catalog& catalog, Streams streams) {
+  for (const schema::Mapping& mapping : catalog.mappings) {
+    if (mapping.reject) {
+      streams.out << "mapping " << mapping.name
+                  << ": refuses on arrival what does not fit (0x99)\n";
+    }
+    if (mapping.presence) {
+      streams.out << "mapping " << mapping.name << ": takes connects and disconnects of clients\n";
+    }
+  }
+}
+
 }  // namespace
 
 int check(const CommandLine& command, const config::Config& config, Streams streams) {
@@ -50,6 +63,7 @@ int check(const CommandLine& command, const config::Config& config, Streams stre
     streams.out << fmt::format("mapping: {}: ok, {} into {}\n", config.mapping,
                                counted(catalog->mappings.size(), "mapping", "mappings"),
                                counted(catalog->tables.size(), "table", "tables"));
+    say_duties(*catalog, streams);
   }
   if (command.check.offline) {
     streams.out << "sink: not asked (--offline)\n";

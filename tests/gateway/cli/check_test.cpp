@@ -33,6 +33,27 @@ TEST_F(check_verb, shows_the_ddl_and_runs_none) {
   EXPECT_EQ(run(check), first);
 }
 
+TEST_F(check_verb, says_which_mappings_refuse_and_which_take_presence) {
+  command_.check.offline = true;
+  config_.mapping = write("plant.toml", R"(
+[[mapping]]
+name = "strict"
+topic = "s/#"
+table = "s"
+on_error = "reject"
+columns = "auto"
+[[mapping]]
+name = "who"
+event = "presence"
+table = "p"
+columns = "auto"
+)");
+  const std::string text = run(check);
+  EXPECT_EQ(exit_code_, 0) << errors_;
+  EXPECT_THAT(text, HasSubstr("\nmapping strict: refuses on arrival what does not fit (0x99)\n"));
+  EXPECT_THAT(text, HasSubstr("\nmapping who: takes connects and disconnects of clients\n"));
+}
+
 TEST_F(check_verb, names_the_configuration_file) {
   command_.config_file = "rowgate.toml";
   EXPECT_THAT(run(check), HasSubstr("configuration: rowgate.toml: ok\n"));
