@@ -4,7 +4,7 @@
 // the order of the PUBLISHes [MQTT-4.6.0-2]. Belongs to one I/O thread.
 //
 // Where acknowledgements wait for the database, PUBACK and PUBCOMP have a queue a lane: a client is
-// in one lane, so its order is kept, and no lane waits for another. PUBREC never waits for more
+// in one lane, so its order is kept, and no lane waits for another. All others never wait for more
 // than the journal.
 //
 // Bounded: at `limit` its sessions stall. Acknowledgements of records not yet durable never get
@@ -76,7 +76,9 @@ class AckQueue {
       : committed_(committed), by_lane_(committed ? committed->lanes() : 0U) {}
 
   void push(const PendingAck& ack) {
-    const bool waits = committed_ != nullptr && ack.type != mqtt::PacketType::pubrec;
+    const bool of_a_row =
+        ack.type == mqtt::PacketType::puback || ack.type == mqtt::PacketType::pubcomp;
+    const bool waits = committed_ != nullptr && of_a_row;
     (waits ? by_lane_[ack.lane.value] : durable_).push(ack);
   }
 
