@@ -1,6 +1,7 @@
 #pragma once
 // Blocking clients for tests: TCP, TLS, and WebSocket over either. Every read gives up after ten
 // seconds.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -36,6 +37,11 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   virtual void send(std::string_view bytes) { raw_send(bytes); }
+  /// How many of the bytes can be sent now; what is left must be offered next.
+  virtual std::size_t send_some(std::string_view bytes) {
+    const ssize_t n = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return n > 0 ? static_cast<std::size_t>(n) : 0;
+  }
   /// At least one byte, or empty at the end.
   virtual std::string read_some(std::size_t most) { return raw_read(most); }
   virtual void end_sending() { ::shutdown(fd(), SHUT_WR); }
@@ -81,6 +87,7 @@ struct TlsWish {
   int version = 0;                      // TLS1_2_VERSION, TLS1_3_VERSION; 0: any
   std::string ciphers{};                // of TLS 1.2
   std::string before{};                 // sent in the clear first
+  SSL_SESSION* resume = nullptr;
 };
 
 class TlsClient final : public Client {
@@ -91,6 +98,8 @@ class TlsClient final : public Client {
     SSL_CTX_set_min_proto_version(c, wish.version);
     SSL_CTX_set_max_proto_version(c, wish.version);
     SSL_CTX_set_security_level(c, 0);
+    SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                            SSL_MODE_AUTO_RETRY);
     if (!wish.ciphers.empty()) SSL_CTX_set_cipher_list(c, wish.ciphers.c_str());
     if (wish.authority) {
       X509_STORE_add_cert(SSL_CTX_get_cert_store(c), wish.authority->certificate.get());
@@ -102,6 +111,7 @@ class TlsClient final : public Client {
     }
     raw_send(wish.before);
     ssl_.reset(SSL_new(c), SSL_free);
+    if (wish.resume) SSL_set_session(ssl_.get(), wish.resume);
     SSL_set_fd(ssl_.get(), fd());
     open_ = SSL_connect(ssl_.get()) == 1;
   }
@@ -109,7 +119,19 @@ class TlsClient final : public Client {
   /// its certificate says so later.
   bool open() const { return open_; }
   void send(std::string_view bytes) override {
-    if (open_) SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
+    while (open_ && !bytes.empty()) {
+      const int n = SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
+      if (n <= 0) return;
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+  }
+  std::size_t send_some(std::string_view bytes) override {
+    if (bytes.empty()) return 0;
+    const int flags = ::fcntl(fd(), F_GETFL);
+    ::fcntl(fd(), F_SETFL, flags | O_NONBLOCK);
+    const int n = SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
+    ::fcntl(fd(), F_SETFL, flags);
+    return n > 0 ? static_cast<std::size_t>(n) : 0;
   }
   std::string read_some(std::size_t most) override {
     std::string bytes(most, '\0');

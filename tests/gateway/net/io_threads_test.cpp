@@ -171,5 +171,66 @@ TEST_F(IoThreadsTest, RefusesAPortThatIsInUse) {
   }
 }
 
+class ListenersTest : public IoFixture {};
+
+TEST_F(ListenersTest, AllReachTheSameBroker) {
+  start({{Kind::plain, "127.0.0.1", 0}, {Kind::plain, "localhost", 0}, {Kind::ws, "127.0.0.1", 0}});
+  Client reader(port(0));
+  open_session(reader, "reader");
+  reader.send(subscribe(Version::v311, 1, "a", 0));
+  reader.read(5);
+  const std::string copy = publish(Version::v311, "a", "x", QoS::at_most_once, 0);
+  Client writer(port(1));
+  open_session(writer, "writer");
+  writer.send(copy);
+  EXPECT_EQ(reader.read(copy.size()), copy);
+  Client below(port(2));
+  WebSocketClient browser(below);
+  browser.upgrade();
+  browser.send(connect("browser") + copy);
+  EXPECT_EQ(reader.read(copy.size()), copy);
+}
+
+TEST_F(ListenersTest, AnAddressHasItsShareOfConnections) {
+  start(plain_listener, {}, {.max_connections_per_address = 2});
+  auto first = connected("first");
+  const auto second = connected("second");
+  Client third(port());
+  EXPECT_TRUE(third.closed());
+  first->close();
+  while (broker_->counters.connections.load() > 1) std::this_thread::yield();
+  const auto fourth = connected("fourth");
+  Client fifth(port());
+  EXPECT_TRUE(fifth.closed());
+}
+
+TEST_F(ListenersTest, BehindAProxyTheShareIsTheClientsNotTheProxys) {
+  start(plain_listener, {}, {.max_connections_per_address = 1, .proxy_protocol = true});
+  const auto header = [](char last) {
+    return "\r\n\r\n\0\r\nQUIT\n"s + "\x21\x11\0\x0C"s + "\xC0\0\x02"s + last +
+           std::string(8, '\1');
+  };
+  Client one(port());
+  one.send(header(1));
+  open_session(one, "one");
+  Client other(port());
+  other.send(header(2));
+  open_session(other, "other");
+  Client again(port());
+  again.send(header(1) + connect("again"));
+  EXPECT_TRUE(again.closed());
+}
+
+TEST_F(ListenersTest, ThoseWhoComeTooFastWaitAndAreNotRefused) {
+  start(plain_listener, {}, {.max_connects_per_second = 100});
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 50; ++i) clients.push_back(std::make_unique<Client>(port()));
+  for (int i = 0; i < 50; ++i)
+    open_session(*clients[static_cast<std::size_t>(i)], std::to_string(i));
+  // 10 at once, 3 more because three threads accept, then one each 10 ms.
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(350));
+}
+
 }  // namespace
 }  // namespace rowgate::net
