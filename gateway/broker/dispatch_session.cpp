@@ -40,6 +40,9 @@ void Dispatch::State::take(const SessionEvent& event, const Source& source) {
 // ---- Sessions -----------------------------------------------------------------------------------
 
 void Dispatch::State::on(const event::Began& e, const Source& source) {
+  if (source.journal) {  // a session that ended with its connection is over, said or not
+    if (const auto old = ephemeral.find(e.client_id); old != ephemeral.end()) remove(*old->second);
+  }
   auto& clients = source.journal ? recorded : ephemeral;
   auto it = clients.find(e.client_id);
   const bool fresh = it == clients.end();
