@@ -423,6 +423,8 @@ class Case:
 def load(path):
     with open(path, encoding="utf-8") as file:
         groups = json.load(file)
+    if isinstance(groups, dict):
+        return  # statements.json, which the same pattern finds
     for group in groups:
         for case in group["cases"]:
             versions = case.get("versions", group.get("versions"))

@@ -302,5 +302,15 @@ TEST(SharedFilter, is_refused_without_a_group_or_a_filter) {  // [MQTT-4.8.2-1, 
   }
 }
 
+TEST(Publish, takes_a_topic_of_65535_bytes) {  // [MQTT-4.7.3-3]
+  const std::string topic(65535, 't');
+  std::string out;
+  encode_publish(out, Version::v311, {.topic = topic, .payload = "x"});
+  const auto view = decode_publish(frame_of(out), Version::v311);
+  ASSERT_TRUE(view) << view.error().reason;
+  EXPECT_EQ(view->topic, topic);
+  EXPECT_TRUE(is_topic_filter(topic));
+}
+
 }  // namespace
 }  // namespace rowgate::mqtt

@@ -157,5 +157,26 @@ TEST(Suback, carries_problem_information_where_the_client_asked_for_it) {
                       "B0 0A 0001 06 1F 0003 'why' 87 | 90 04 0001 00 87"));
 }
 
+TEST(Suback,
+     leaves_out_user_properties_before_the_reason) {  // [MQTT-3.9.2-1, -2], [MQTT-3.11.2-1, -2]
+  constexpr std::array codes = {ReasonCode::not_authorized};
+  const std::string user_properties = wire("26 0001 'k' 0001 'v'");
+  const auto problem = [&](std::uint32_t limit) {
+    return ProblemInformation{
+        .reason_string = "why", .user_properties = user_properties, .maximum_packet_size = limit};
+  };
+  std::string out;
+  encode_suback(out, Version::v5, 1, codes, problem(19));
+  encode_suback(out, Version::v5, 1, codes, problem(18));
+  EXPECT_EQ(out, wire("90 11 0001 0D 1F 0003 'why' 26 0001 'k' 0001 'v' 87 |"
+                      "90 0A 0001 06 1F 0003 'why' 87"));
+  out.clear();
+  encode_unsuback(out, Version::v5, 1, codes, problem(19));
+  encode_unsuback(out, Version::v5, 1, codes, problem(18));
+  encode_unsuback(out, Version::v5, 1, codes, problem(11));
+  EXPECT_EQ(out, wire("B0 11 0001 0D 1F 0003 'why' 26 0001 'k' 0001 'v' 87 |"
+                      "B0 0A 0001 06 1F 0003 'why' 87 | B0 04 0001 00 87"));
+}
+
 }  // namespace
 }  // namespace rowgate::mqtt
