@@ -45,6 +45,10 @@ bool Dispatch::wants_all_publishes() const noexcept {
 
 void Dispatch::apply(const storage::RecordView& record, Timestamp now) {
   State& s = *state_;
+  if (!s.attaching.empty()) {  // its Began may be behind us: QoS 0 is for those who are attached
+    reached(record.position);
+    attach_due();
+  }
   if (record.type == storage::RecordType::event) {
     const auto event = decode_event(record.event);
     if (!event) {
@@ -134,7 +138,7 @@ void Dispatch::reached(storage::Position position) noexcept {
   state_->reached = std::max(state_->reached, position);
 }
 
-void Dispatch::pump(Timestamp now) {
+void Dispatch::attach_due() {
   State& s = *state_;
   const auto due = std::stable_partition(s.attaching.begin(), s.attaching.end(),
                                          [&](const Attach& a) { return a.after > s.reached; });
@@ -142,7 +146,11 @@ void Dispatch::pump(Timestamp now) {
                             std::make_move_iterator(s.attaching.end()));
   s.attaching.erase(due, s.attaching.end());
   for (Attach& a : ready) s.attach(std::move(a));
+}
 
+void Dispatch::pump(Timestamp now) {
+  State& s = *state_;
+  attach_due();
   while (s.pump_round(now)) {
   }
   if (!s.retained_looked_at || now.micros - s.retained_looked_at->micros >= retained_every) {

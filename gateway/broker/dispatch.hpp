@@ -126,6 +126,9 @@ class Dispatch {
 
  private:
   struct State;
+  /// Those whose Began has taken effect.
+  void attach_due();
+
   std::unique_ptr<State> state_;
 };
 
