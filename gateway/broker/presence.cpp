@@ -102,7 +102,7 @@ std::string payload_of(const PresenceEvent& event) {
   json.text("client_id", event.client_id);
   json.text("user", event.user);
   json.text("address", event.address);
-  json.text("protocol", word(event.protocol));
+  json.text("protocol", event.protocol ? word(*event.protocol) : std::string_view{});
   if (event.what == What::connected) {
     json.flag("clean_start", event.clean_start);
     json.flag("session_present", event.session_present);

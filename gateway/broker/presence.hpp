@@ -4,6 +4,7 @@
 // Made only while the Catalog in force has such a mapping. Any thread; one mutex.
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,18 +28,24 @@ struct PresenceEvent {
   };
   What what = What::connected;
   std::string_view client_id;
-  std::string_view user{};     // empty: not known
-  std::string_view address{};  // empty: not known
-  mqtt::Version protocol = mqtt::Version::v311;
+  // Empty: not known.
+  std::string_view user{};
+  std::string_view address{};
+  std::optional<mqtt::Version> protocol{};
   bool clean_start = false;      // connected
   bool session_present = false;  // connected
-  std::string_view reason{};     // disconnected, taken_over: see reason_name
+  std::string_view reason{};     // disconnected, taken_over: reason_name(), or one of the below
   std::string_view topic{};      // will
 };
 
 /// A reason code in the words of the specification, as presence has it: "keep_alive_timeout";
-/// "normal" for a DISCONNECT with success. A connection that broke without one is "closed".
+/// "normal" for a DISCONNECT with success.
 std::string_view reason_name(mqtt::ReasonCode code) noexcept;
+
+/// The connection broke without a word.
+inline constexpr std::string_view reason_closed = "closed";
+/// It was there when the gateway was killed; said at the next start, of sessions that were kept.
+inline constexpr std::string_view reason_killed = "gateway_killed";
 
 class Presence {
  public:

@@ -63,10 +63,7 @@ TEST_F(presence, becomes_a_publish_of_the_clients_lane) {
                     .client_id = "esp-7",
                     .protocol = mqtt::Version::v311,
                     .reason = reason_name(mqtt::ReasonCode::keep_alive_timeout)});
-  presence_.record({.what = What::will,
-                    .client_id = "esp-7",
-                    .protocol = mqtt::Version::v31,
-                    .topic = "gone/\"7\""});
+  presence_.record({.what = What::will, .client_id = "esp-7", .topic = "gone/\"7\""});
   presence_.record({.what = What::taken_over,
                     .client_id = "esp-7",
                     .reason = reason_name(mqtt::ReasonCode::session_taken_over)});
@@ -80,7 +77,7 @@ TEST_F(presence, becomes_a_publish_of_the_clients_lane) {
             R"({"event":"disconnected","client_id":"esp-7","user":null,"address":null,)"
             R"("protocol":"3.1.1","reason":"keep_alive_timeout"})");
   EXPECT_EQ(rows[2].payload, R"({"event":"will","client_id":"esp-7","user":null,"address":null,)"
-                             R"("protocol":"3.1","topic":"gone/\"7\""})");
+                             R"("protocol":null,"topic":"gone/\"7\""})");
   EXPECT_THAT(rows[3].payload, testing::HasSubstr(R"("reason":"session_taken_over")"));
   EXPECT_EQ(ledger.counts(storage::lane_of("esp-7", 4)).received, 4U);
 }
