@@ -14,6 +14,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds read_wait{100};
 /// Without any subscription: not woken for every commit, only so often.
 constexpr milliseconds rest_wait{50};
+/// At the end, for the journal's last commit.
+constexpr milliseconds last_wait{5000};
 /// Changes of the store gather this long; many do not wait.
 constexpr milliseconds gather{300};
 constexpr std::size_t many_changes = 4000;
@@ -86,15 +88,14 @@ void DispatchLoop::loop(std::stop_token stop) {
     dispatch_.pump(clock_.now());
     commit_if_due(!busy);
   }
-  // What is durable now, but no decisions more: they would only be new records.
-  const storage::Position end = journal_.durable();
+  // All that was appended, but no decisions more: they would only be new records.
+  const storage::Position end = journal_.appended();
+  take_mail();
   while (position_ < end) {
-    const auto batch = journal_.read(position_, {}, milliseconds(0));
-    if (!batch) break;
-    take_mail();
+    const auto batch = journal_.read(position_, {}, last_wait);
+    if (!batch) break;  // the journal has failed
     apply(*batch);
   }
-  take_mail();
   if (position_.value > flushed_ || dispatch_.pending_changes() > 0) commit();
 }
 
