@@ -48,6 +48,10 @@ bool names_another(const Credentials& credentials, std::string_view proven) {
   return !credentials.user_name.value_or("").empty() && *credentials.user_name != proven;
 }
 
+void warn_of(std::string warning, std::vector<std::string>* warnings) {
+  if (warnings != nullptr && !warning.empty()) warnings->push_back(std::move(warning));
+}
+
 void forget(std::string& password) {
   OPENSSL_cleanse(password.data(), password.size());
 }
@@ -64,7 +68,7 @@ struct Authenticator::Impl {
         remembered(options.remembered, options.remember_for) {
     if (!options.now) options.now = system_now;
     if (!options.users.empty()) read_users(warnings);
-    if (!options.jwks.empty()) read_keys();
+    if (!options.jwks.empty()) read_keys(warnings);
     if (!options.users.empty()) {
       for (unsigned i = 0; i < hashing_threads(options.threads); ++i) {
         threads.emplace_back([this] { hash_until_closed(); });
@@ -81,16 +85,14 @@ struct Authenticator::Impl {
 
   void read_users(std::vector<std::string>* warnings) {
     auto read = std::make_shared<const UserFile>(UserFile::read(options.users));
-    if (std::string warning = permission_warning(options.users);
-        warnings != nullptr && !warning.empty()) {
-      warnings->push_back(std::move(warning));
-    }
+    warn_of(permission_warning(options.users), warnings);
     const std::lock_guard lock(mutex);
     users = std::move(read);
   }
 
-  void read_keys() {
+  void read_keys(std::vector<std::string>* warnings) {
     auto read = std::make_shared<const KeySet>(KeySet::read(options.jwks));
+    if (read->has_secret()) warn_of(permission_warning(options.jwks, "the key set"), warnings);
     const std::lock_guard lock(mutex);
     keys = std::move(read);
   }
@@ -263,7 +265,7 @@ bool Authenticator::reload(std::vector<std::string>* warnings) {
     }
   };
   attempt(users, [&] { impl_->read_users(warnings); });
-  attempt(keys, [&] { impl_->read_keys(); });
+  attempt(keys, [&] { impl_->read_keys(warnings); });
   if (!errors.empty()) throw FileError(errors);
   return users || keys;
 }

@@ -73,7 +73,7 @@ class Authenticator {
     std::function<Timestamp()> now;  // empty: the system's clock
   };
 
-  /// Reads the files. `warnings`: where not null, sentences for the log (a users file that
+  /// Reads the files. `warnings`: where not null, sentences for the log (a file of secrets that
   /// everybody may read). Throws FileError.
   explicit Authenticator(Options options, std::vector<std::string>* warnings = nullptr);
   /// What still waits is answered server_unavailable, on the thread that destroys.

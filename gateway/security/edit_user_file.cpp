@@ -118,14 +118,14 @@ bool make_first_user(const std::string& file, const std::string& name, std::stri
   return true;
 }
 
-std::string permission_warning(const std::string& file) {
+std::string permission_warning(const std::string& file, std::string_view what) {
   struct stat st {};
   if (::stat(file.c_str(), &st) != 0) return "";
   const char* who = (st.st_mode & S_IROTH) != 0               ? "everybody may read"
                     : (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 ? "others than its owner may write"
                                                               : nullptr;
   if (who == nullptr) return "";
-  return fmt::format("{}: {} the users file; chmod 600 it", file, who);
+  return fmt::format("{}: {} {}; chmod 600 it", file, who, what);
 }
 
 }  // namespace rowgate::security

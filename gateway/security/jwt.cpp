@@ -172,6 +172,11 @@ std::size_t KeySet::size() const noexcept {
   return keys_.size();
 }
 
+bool KeySet::has_secret() const noexcept {
+  return std::any_of(keys_.begin(), keys_.end(),
+                     [](const TokenKey& key) { return key.algorithm() == Algorithm::hs256; });
+}
+
 Result<Claims, TokenError> KeySet::verify(std::string_view token, const Expected& expected,
                                           Timestamp now) const {
   if (token.size() > max_token_bytes) return TokenError{"the token is longer than 8 KiB"};

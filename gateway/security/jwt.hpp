@@ -62,6 +62,8 @@ class KeySet {
                                     Timestamp now) const;
 
   std::size_t size() const noexcept;
+  /// Whether a key in it could also make tokens (HS256): the file is then a secret.
+  bool has_secret() const noexcept;
 
  private:
   explicit KeySet(std::vector<TokenKey> keys);

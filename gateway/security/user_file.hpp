@@ -69,7 +69,7 @@ void edit_user_file(const std::string& file, const std::function<void(UserFile&)
 bool make_first_user(const std::string& file, const std::string& name, std::string_view password);
 
 /// A sentence for the log where others than owner and group may read the file, or others than its
-/// owner write it; empty: neither, or no such file.
-std::string permission_warning(const std::string& file);
+/// owner write it; empty: neither, or no such file. `what` names the file ("the users file").
+std::string permission_warning(const std::string& file, std::string_view what = "the users file");
 
 }  // namespace rowgate::security

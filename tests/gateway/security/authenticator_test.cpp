@@ -340,12 +340,19 @@ TEST_F(authenticator, files_that_are_broken_or_missing_at_the_start_are_named) {
   EXPECT_THROW(Authenticator a(options_), FileError);
 }
 
-TEST_F(authenticator, a_users_file_for_all_eyes_is_worth_a_warning) {
+TEST_F(authenticator, secrets_for_all_eyes_are_worth_a_warning) {
   with_users();
+  with_keys();
   std::filesystem::permissions(options_.users, std::filesystem::perms{0644});
+  std::filesystem::permissions(options_.jwks, std::filesystem::perms{0644});
   std::vector<std::string> warnings;
   Authenticator a(options_, &warnings);
-  EXPECT_THAT(warnings, ElementsAre(HasSubstr("chmod 600")));
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("the users file; chmod 600"),
+                                    HasSubstr("the key set; chmod 600")));
+  warnings.clear();
+  write("keys", R"({"keys":[)" + TokenMaker::instance().ec_jwk() + "]}");
+  EXPECT_TRUE(a.reload(&warnings));
+  EXPECT_THAT(warnings, IsEmpty()) << "public keys are no secret";
 }
 
 TEST_F(authenticator, many_threads_may_ask_while_files_change) {
