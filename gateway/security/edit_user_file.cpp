@@ -11,7 +11,6 @@
 #include <cstring>
 #include <memory>
 
-#include "gateway/security/password_hash.hpp"
 #include "gateway/security/user_file.hpp"
 
 namespace rowgate::security {
@@ -106,16 +105,6 @@ void edit_user_file(const std::string& file, const std::function<void(UserFile&)
   change(users);
   Temporary(path, exists ? &old : nullptr).replace(path, users.text());
   if (::fsync(lock.get()) != 0) fail(directory, "fsync");
-}
-
-bool make_first_user(const std::string& file, const std::string& name, std::string_view password) {
-  struct stat st {};
-  if (::stat(file.c_str(), &st) == 0) return false;
-  if (const std::string wrong = user_name_problem(name); !wrong.empty()) {
-    throw FileError(fmt::format("{}: the first user cannot be made: {}", file, wrong));
-  }
-  edit_user_file(file, [&](UserFile& users) { users.put({name, {}, hash_password(password)}); });
-  return true;
 }
 
 std::string permission_warning(const std::string& file, std::string_view what) {

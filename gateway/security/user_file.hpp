@@ -64,10 +64,6 @@ class UserFile {
 /// go one after the other. Throws FileError, and what `change` throws: then nothing is written.
 void edit_user_file(const std::string& file, const std::function<void(UserFile&)>& change);
 
-/// Makes the file with this one user where there is none yet; false: there is one. Throws as
-/// edit_user_file, and FileError for a name that is none.
-bool make_first_user(const std::string& file, const std::string& name, std::string_view password);
-
 /// A sentence for the log where others than owner and group may read the file, or others than its
 /// owner write it; empty: neither, or no such file. `what` names the file ("the users file").
 std::string permission_warning(const std::string& file, std::string_view what = "the users file");

@@ -8,7 +8,6 @@
 #include <thread>
 
 #include "gateway/security/password_hash.hpp"
-#include "gateway/security/user_file.hpp"
 #include "tests/gateway/security/scratch_directory.hpp"
 #include "tests/gateway/security/token_maker.hpp"
 
@@ -379,15 +378,6 @@ TEST_F(authenticator, many_threads_may_ask_while_files_change) {
   while (answers != 400) std::this_thread::yield();
   const auto counts = a.counts();
   EXPECT_EQ(counts.accepted + counts.refused + counts.busy, 400U);
-}
-
-TEST_F(authenticator, the_first_user_is_made_once) {
-  EXPECT_TRUE(make_first_user(path("users"), "root", "right"));
-  EXPECT_FALSE(make_first_user(path("users"), "other", "x"));
-  EXPECT_THROW(make_first_user(path("more"), "a:b", "x"), FileError);
-  options_.users = path("users");
-  Authenticator a(options_);
-  EXPECT_EQ(ask(a, login("root", "right")).code, ok);
 }
 
 }  // namespace
