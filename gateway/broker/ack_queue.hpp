@@ -87,15 +87,15 @@ class AckQueue {
   template <class Give>
   void release(storage::Position durable, Give&& give) {
     durable_.release(durable, give);
-    for (std::uint16_t i = 0; i < by_lane_.size(); ++i) {
-      by_lane_[i].release(committed_->at(storage::Lane{i}), give);
+    for (std::size_t i = 0; i < by_lane_.size(); ++i) {
+      by_lane_[i].release(committed_->at(lane(i)), give);
     }
   }
 
   bool due(storage::Position durable) const noexcept {
     if (durable_.due(durable)) return true;
-    for (std::uint16_t i = 0; i < by_lane_.size(); ++i) {
-      if (by_lane_[i].due(committed_->at(storage::Lane{i}))) return true;
+    for (std::size_t i = 0; i < by_lane_.size(); ++i) {
+      if (by_lane_[i].due(committed_->at(lane(i)))) return true;
     }
     return false;
   }
@@ -107,6 +107,8 @@ class AckQueue {
   }
 
  private:
+  static storage::Lane lane(std::size_t i) noexcept { return {static_cast<std::uint16_t>(i)}; }
+
   const CommittedPositions* committed_;
   AckRing durable_;
   std::vector<AckRing> by_lane_;  // empty without committed_

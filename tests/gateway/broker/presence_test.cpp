@@ -11,8 +11,6 @@
 namespace rowgate::broker {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
 using What = PresenceEvent::What;
 
 std::shared_ptr<const schema::Catalog> mapped() {
