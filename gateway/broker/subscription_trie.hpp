@@ -13,7 +13,7 @@
 
 namespace rowgate::broker {
 
-/// What a subscription leads to: a client, or the group of a shared subscription.
+/// What a subscription leads to: a client, or the group of a shared subscription. In one trie only.
 struct Receiver {
   explicit Receiver(std::string_view id, bool is_group = false) : name(id), group(is_group) {}
   const std::string name;  // client id, or `$share/group/filter`
