@@ -174,11 +174,13 @@ void TlsContext::reload_if_changed() {
 
 TlsContext::Marks TlsContext::look() const {
   Marks marks{};
-  const std::string* const files[] = {&options_.certificate, &options_.key, &options_.client_ca};
-  for (std::size_t i = 0; i < marks.size(); ++i) {
+  auto mark = marks.begin();
+  for (const std::string* file : {&options_.certificate, &options_.key, &options_.client_ca}) {
     struct stat st {};
-    if (files[i]->empty() || ::stat(files[i]->c_str(), &st) != 0) continue;
-    marks[i] = {st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
+    if (!file->empty() && ::stat(file->c_str(), &st) == 0) {
+      *mark = {st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
+    }
+    ++mark;
   }
   return marks;
 }

@@ -102,6 +102,19 @@ TEST_P(TransportTest, TakesAPacketLargerThanEveryBuffer) {
   EXPECT_EQ(c.read(8), ack(PacketType::puback, 1) + ack(PacketType::puback, 2));
 }
 
+TEST_P(TransportTest, DeliversAMessageLargerThanEveryBuffer) {
+  start();
+  AnyClient reader = client(4096);
+  reader.send(connect("reader") + subscribe(Version::v311, 1, "image", 0));
+  EXPECT_EQ(reader.read(4 + 5).substr(0, 4), connack_v311);
+  std::string image(900U << 10, '\0');
+  for (std::size_t i = 0; i < image.size(); ++i) image[i] = static_cast<char>(i / 251);
+  AnyClient writer = client();
+  const std::string sent = publish(Version::v311, "image", image, QoS::at_most_once, 0);
+  writer.send(connect("writer") + sent);
+  EXPECT_TRUE(reader.read(sent.size()) == sent);
+}
+
 TEST_P(TransportTest, AClientThatStopsReadingGetsEverythingWhenItGoesOn) {
   start();
   AnyClient c = client(4096);
