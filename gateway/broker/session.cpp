@@ -1,11 +1,10 @@
-// The state machine: which packet may come when, and how a connection begins and ends. Publishes
-// are in session_publish.cpp, subscriptions in session_subscribe.cpp.
+// The state machine: which packet may come when, and how a connection ends. How it begins is in
+// session_connect.cpp, the client's publishes in session_publish.cpp, its subscriptions in
+// session_subscribe.cpp, what it gets in session_deliver.cpp.
 #include "gateway/broker/session.hpp"
 
 #include <algorithm>
-#include <random>
 
-#include "gateway/mqtt/acks.hpp"
 #include "gateway/mqtt/control.hpp"
 
 namespace rowgate::broker {
@@ -16,34 +15,30 @@ using mqtt::PacketType;
 using mqtt::ReasonCode;
 using mqtt::Version;
 
-constexpr const char* too_large_for_client =
-    "the answer is larger than the client's Maximum Packet Size [MQTT-3.1.2-24]";
-
 void count(std::atomic<std::uint64_t>& counter) noexcept {
   counter.fetch_add(1, std::memory_order_relaxed);
-}
-
-/// Unguessable, so that nobody can take over a client that did not name itself.
-std::string make_client_id() {
-  std::random_device random;
-  std::string id = "rowgate-";
-  for (int i = 0; i < 4; ++i) {
-    constexpr char digits[] = "0123456789abcdef";
-    for (std::uint32_t bits = random(), n = 0; n < 8; ++n, bits >>= 4) id += digits[bits & 15];
-  }
-  return id;
 }
 
 }  // namespace
 
 Session::Session(Broker& broker, ConnectionRef self, std::chrono::steady_clock::time_point opened)
-    : broker_(broker), self_(self), heard_(opened) {}
+    : broker_(broker),
+      self_(self),
+      heard_(opened),
+      publish_rate_(broker.options.max_publishes_per_second, opened),
+      byte_rate_(broker.options.max_publish_bytes_per_second, opened) {}
 
 Session::Received Session::receive(std::string_view bytes, Moment now, std::string& out,
                                    AckQueue& acks) {
   if (state_ != State::awaiting_connect) heard_ = now.ticks;
   Received result;
-  if (state_ == State::awaiting_take_over) result.next = begin(out);
+  if (state_ == State::closed) {
+    result.next = Next::close;
+  } else if (state_ == State::awaiting_authentication) {
+    result.next = verdict_ ? admit(now, out) : Next::authenticate;
+  } else if (state_ == State::awaiting_take_over) {
+    result.next = begin(now, out);
+  }
   while (result.next == Next::read) {
     if (acks.size() >= AckQueue::limit) {
       result.next = Next::stall;
@@ -55,11 +50,12 @@ Session::Received Session::receive(std::string_view bytes, Moment now, std::stri
       result.wanted = found.wanted;
       break;
     }
+    const bool connects = state_ == State::awaiting_connect;
     result.next = found.status == mqtt::FrameResult::Status::error
                       ? fail(found.error, out)
                       : handle(found.frame, now, out, acks);
-    // Stalled in a CONNECT, the packet is done but for its answer; else it must be given again.
-    if (result.next != Next::stall || state_ == State::awaiting_take_over) {
+    // A CONNECT that waits is done but for its answer; else the packet must be given again.
+    if (connects || (result.next != Next::stall && result.next != Next::hold)) {
       result.consumed += found.frame.size;
     }
   }
@@ -72,8 +68,11 @@ Session::Next Session::handle(const mqtt::Frame& frame, Moment now, std::string&
     return on_publish(frame, now, out, acks);
   }
   if (state_ == State::awaiting_connect) {
-    if (frame.type == PacketType::connect) return on_connect(frame, out);
-    return fail({ReasonCode::protocol_error, "first packet is not CONNECT [MQTT-3.1.0-1]"}, out);
+    if (frame.type != PacketType::connect) {
+      return fail({ReasonCode::protocol_error, "first packet is not CONNECT [MQTT-3.1.0-1]"}, out);
+    }
+    const Next next = on_connect(frame, out);
+    return next == Next::read ? admit(now, out) : next;
   }
   switch (frame.type) {
     case PacketType::pubrel:
@@ -81,11 +80,11 @@ Session::Next Session::handle(const mqtt::Frame& frame, Moment now, std::string&
     case PacketType::puback:
     case PacketType::pubrec:
     case PacketType::pubcomp:
-      return on_client_ack(frame, now, out);
+      return on_client_ack(frame, out);
     case PacketType::subscribe:
-      return on_subscribe(frame, out);
+      return on_subscribe(frame, now, out, acks);
     case PacketType::unsubscribe:
-      return on_unsubscribe(frame, out);
+      return on_unsubscribe(frame, out, acks);
     case PacketType::pingreq: {
       const auto ping = mqtt::decode_pingreq(frame);
       if (!ping) return fail(ping.error(), out);
@@ -105,114 +104,31 @@ Session::Next Session::handle(const mqtt::Frame& frame, Moment now, std::string&
   }
 }
 
-Session::Next Session::on_connect(const mqtt::Frame& frame, std::string& out) {
-  const auto decoded = mqtt::decode_connect(frame);
-  if (!decoded) {
-    return refuse(mqtt::peek_version(frame), decoded.error().code, decoded.error().reason, out);
-  }
-  const mqtt::ConnectView& connect = *decoded;
-  if (connect.properties.authentication_method) {
-    return refuse(connect.version, ReasonCode::bad_authentication_method,
-                  "no authentication method is offered [MQTT-4.12.0-1]", out);
-  }
-  if (connect.will && !mqtt::is_topic_name(connect.will->topic)) {
-    return refuse(connect.version, ReasonCode::topic_name_invalid, "will topic is no topic name",
-                  out);
-  }
-  version_ = connect.version;
-  clean_start_ = connect.clean_start;
-  keep_alive_ = connect.keep_alive;
-  const std::chrono::seconds asked =
-      version_ == Version::v5
-          ? std::chrono::seconds(connect.properties.session_expiry_interval.value_or(0))
-      : clean_start_ ? std::chrono::seconds(0)
-                     : broker_.options.max_session_expiry;
-  expiry_ = std::min(asked, broker_.options.max_session_expiry);
-  expiry_capped_ = expiry_ != asked;
-  limits_ = {version_, connect.properties.receive_maximum.value_or(65535),
-             connect.properties.maximum_packet_size.value_or(0xFFFFFFFF),
-             broker_.options.max_queued_bytes};
-
-  assigned_id_ = connect.client_id.empty();
-  const std::string id = assigned_id_ ? make_client_id() : std::string(connect.client_id);
-  lane_ = storage::lane_of(id, broker_.journal.lanes());
-  SessionRegistry::Claim claim = broker_.registry.claim(id, self_);
-  subscriber_ = std::move(claim.subscriber);
-  state_ = State::awaiting_take_over;
-  if (!claim.displaced) return begin(out);
-  displaced_ = claim.displaced;
-  count(broker_.counters.take_overs);
-  return Next::take_over;
-}
-
-// The session is free: go on with it or start anew, and answer the CONNECT. The answer to a new one
-// waits until the old one's end is durable: else its packet ids could come back to life after a
-// crash and swallow messages of the new one.
-Session::Next Session::begin(std::string& out) {
-  using Past = SessionRegistry::Past;
-  const Past past = broker_.registry.past(subscriber_->client_id);
-  // After a restart the journal alone remembers a session: by its open QoS 2 packet ids.
-  const bool present = !ended_at_ && !clean_start_ &&
-                       (past == Past::kept || (past == Past::unknown &&
-                                               broker_.journal.has_open(subscriber_->client_id)));
-  if (!present && !ended_at_) ended_at_ = broker_.end_session(*subscriber_);
-  if (!present && (!ended_at_ || broker_.journal.durable() < *ended_at_)) return Next::stall;
-
-  mqtt::Connack connack;
-  connack.session_present = present;
-  if (version_ == Version::v5) {
-    mqtt::Properties& p = connack.properties;
-    const BrokerOptions& options = broker_.options;
-    if (options.receive_maximum != 65535) p.receive_maximum = options.receive_maximum;
-    p.maximum_packet_size = options.max_packet_bytes;
-    if (options.topic_alias_maximum != 0) p.topic_alias_maximum = options.topic_alias_maximum;
-    p.shared_subscription_available = std::uint8_t{0};
-    if (expiry_capped_) p.session_expiry_interval = static_cast<std::uint32_t>(expiry_.count());
-    if (assigned_id_) p.assigned_client_identifier = subscriber_->client_id;
-  }
-  const std::size_t before = out.size();
-  mqtt::encode_connack(out, version_, connack);
-  if (out.size() - before > limits_.maximum_packet_size) {
-    out.resize(before);
-    return refuse(version_, ReasonCode::packet_too_large, too_large_for_client, out);
-  }
-  state_ = State::connected;
-  began_ = true;
-  outlives_us_ = present || expiry_.count() > 0;
-  subscriber_->connection.store(self_.pack(), std::memory_order_release);
-  count(broker_.counters.connects);
-  return Next::read;
-}
-
-Session::Next Session::refuse(Version version, ReasonCode code, const char* reason,
-                              std::string& out) {
-  count(broker_.counters.refused);
-  reason_ = reason;
-  state_ = State::closed;
-  // A 3.1.1 server answers only what a return code exists for; anything malformed is just closed
-  // [MQTT-3.1.4-1].
-  const bool told = version == Version::v5 || code == ReasonCode::unsupported_protocol_version ||
-                    code == ReasonCode::client_identifier_not_valid;
-  if (told) {
-    mqtt::Connack connack;
-    connack.code = code;
-    mqtt::encode_connack(out, version, connack);
-  }
-  return Next::close;
-}
-
-// A server sends nothing larger than the client's Maximum Packet Size [MQTT-3.1.2-24], and a
-// request must not stay unanswered.
-Session::Next Session::answered(std::size_t before, std::string& out) {
-  if (out.size() - before <= limits_.maximum_packet_size) return Next::read;
-  out.resize(before);
-  return fail({ReasonCode::packet_too_large, too_large_for_client}, out);
+PendingAck Session::pending(storage::Position end, mqtt::PacketId id, PacketType type,
+                            ReasonCode code) const noexcept {
+  return {end, self_.slot, self_.generation, id, type, code};
 }
 
 Session::Next Session::fail(Error error, std::string& out) {
   count(broker_.counters.protocol_errors);
   reason_ = error.reason;
   disconnect(error.code, out);
+  return Next::close;
+}
+
+Session::Next Session::no_room(storage::AppendError error, std::string& out) {
+  switch (error) {
+    case storage::AppendError::full:
+    case storage::AppendError::busy:
+      count(broker_.counters.stalls);
+      return Next::stall;
+    case storage::AppendError::too_large:
+      return fail({ReasonCode::packet_too_large, "larger than the journal's open buffer"}, out);
+    case storage::AppendError::stopped:
+      break;
+  }
+  reason_ = "the journal has stopped";
+  disconnect(ReasonCode::server_unavailable, out);
   return Next::close;
 }
 
@@ -227,31 +143,41 @@ Session::Next Session::on_disconnect(const mqtt::Frame& frame, std::string& out)
   if (!decoded) return fail(decoded.error(), out);
   if (decoded->session_expiry_interval) {
     const std::chrono::seconds asked(*decoded->session_expiry_interval);
-    if (expiry_.count() == 0 && asked.count() != 0) {  // [MQTT-3.14.2-2]
+    if (asked_expiry_.count() == 0 && asked.count() != 0) {  // [MQTT-3.14.2-2]
       return fail({ReasonCode::protocol_error,
                    "DISCONNECT gives an expiry to a session that had none [MQTT-3.14.2-2]"},
                   out);
     }
-    expiry_ = std::min(asked, broker_.options.max_session_expiry);
+    // One that was refused to outlive its connection does not come to that by the back door.
+    if (expiry_.count() > 0) expiry_ = std::min(asked, broker_.options.max_session_expiry);
   }
+  // Only a plain DISCONNECT takes the Will back [MQTT-3.14.4-3]; in 3.1.1 there is no other.
+  if (decoded->code == ReasonCode::success) session_->will.reset();
   state_ = State::closed;
   return Next::close;
 }
 
-Session::Next Session::tick(std::chrono::steady_clock::time_point now, bool waits_for_us,
-                            std::string& out) {
+Session::Next Session::tick(Moment now, bool waits_for_us, std::string& out) {
   if (state_ == State::awaiting_connect) {
-    if (now - heard_ < broker_.options.connect_timeout) return Next::read;
+    if (now.ticks - heard_ < broker_.options.connect_timeout) return Next::read;
     reason_ = "no CONNECT within the connect time-out";
     state_ = State::closed;
     return Next::close;
   }
+  if (state_ == State::connected) {
+    if (identity_.expires && *identity_.expires <= now.wall) {
+      reason_ = "the client's token has expired";
+      disconnect(ReasonCode::not_authorized, out);
+      return Next::close;
+    }
+    if (broker_.acl && broker_.acl->generation() != acl_generation_) drop_denied_subscriptions();
+  }
   if (waits_for_us || state_ != State::connected) {
-    heard_ = now;
+    heard_ = now.ticks;
     return Next::read;
   }
   // One and a half times the Keep Alive [MQTT-3.1.2-22].
-  if (keep_alive_ == 0 || now - heard_ < std::chrono::milliseconds(1500) * keep_alive_) {
+  if (keep_alive_ == 0 || now.ticks - heard_ < std::chrono::milliseconds(1500) * keep_alive_) {
     return Next::read;
   }
   count(broker_.counters.keep_alive_timeouts);
@@ -260,19 +186,25 @@ Session::Next Session::tick(std::chrono::steady_clock::time_point now, bool wait
   return Next::close;
 }
 
-void Session::closed(std::chrono::steady_clock::time_point now) {
+void Session::closed(Moment now) {
   state_ = State::closed;
-  if (!subscriber_) return;
-  std::uint64_t self = self_.pack();
-  subscriber_->connection.compare_exchange_strong(self, 0);
-  if (!began_ && !ended_at_) {
-    broker_.registry.abandon(subscriber_->client_id, self_);
-  } else if (began_ && expiry_.count() > 0) {
-    broker_.registry.leave(subscriber_->client_id, self_, now + expiry_, false);
-  } else {
-    const bool forgotten = broker_.end_session(*subscriber_).has_value();
-    broker_.registry.leave(subscriber_->client_id, self_, std::nullopt, forgotten);
+  if (!session_) return;
+  if (!owns_session_) {  // whoever has it does what is due
+    return broker_.registry.leave(client_id_, self_, SessionState::Ticks::max());
   }
+  SessionState& s = *session_;
+  if (began_) broker_.inbox.put(Detach{client_id_, self_});
+  if (told_) {
+    if (!began_) s.will.reset();  // the client was never let in
+    broker_.keep(s, expiry_.count() > 0);
+    s.expiry = expiry_;
+    s.until = now.ticks + expiry_;
+    s.left_at = now.wall;
+    if (s.will) s.will_at = now.ticks + std::min(s.will->delay, expiry_);
+  } else if (voided_) {
+    broker_.keep(s, false);
+  }
+  broker_.registry.leave(client_id_, self_, broker_.depart(s, now, self_.thread));
 }
 
 }  // namespace rowgate::broker

@@ -2,25 +2,31 @@
 // The server's side of one network connection: bytes in, bytes and journal records out. No socket,
 // no timer, no clock of its own. Belongs to the connection's I/O thread.
 //
-//   awaiting_connect --CONNECT--> awaiting_take_over --session free--> connected
-//          |                                                              |
-//          +--------------- any error, DISCONNECT, time-out --------------+--> closed
+//   awaiting_connect --CONNECT--> awaiting_authentication --verdict--> awaiting_take_over
+//          |                                                       session free: Began is durable
+//          |                                                                |
+//          +---- any error, DISCONNECT, time-out ----> closed <---- connected
 //
 // A publish becomes a record in the journal and, at QoS 1 and 2, a PendingAck; nothing is answered
-// before the record is durable. Where the journal has no room, receive() stops in front of the
-// packet and says `stall`: TCP then holds the client back.
+// before the record is durable. What concerns subscribers is told to the dispatcher as events
+// (session_event.hpp); its copies come back by deliver(). Where the journal has no room, receive()
+// stops in front of the packet and says `stall`: TCP then holds the client back.
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "gateway/broker/ack_queue.hpp"
 #include "gateway/broker/broker.hpp"
-#include "gateway/broker/outgoing.hpp"
+#include "gateway/broker/peer.hpp"
+#include "gateway/broker/rate_limit.hpp"
 #include "gateway/broker/route.hpp"
+#include "gateway/mqtt/acks.hpp"
 #include "gateway/mqtt/connect.hpp"
 #include "gateway/mqtt/frame.hpp"
 #include "gateway/mqtt/publish.hpp"
@@ -30,21 +36,17 @@
 
 namespace rowgate::broker {
 
-/// Both clocks, read once for a run of packets.
-struct Moment {
-  Timestamp wall;
-  std::chrono::steady_clock::time_point ticks;
-};
-
 class Session {
  public:
   Session(Broker& broker, ConnectionRef self, std::chrono::steady_clock::time_point opened);
 
   enum class Next : std::uint8_t {
-    read,       // give more bytes
-    stall,      // the journal has no room: give the same bytes again after its next commit
-    take_over,  // wait for displaced() to leave, then call receive() again
-    close,      // send what is in `out`, then close the network connection and call closed()
+    read,          // give more bytes
+    stall,         // the journal has no room: give the same bytes again after its next commit
+    hold,          // the client publishes faster than it may: give the same bytes again soon
+    authenticate,  // wait for Peers::authenticated(), call authenticated(), then receive() again
+    take_over,     // wait for displaced() to leave, then call receive() again
+    close,         // send what is in `out`, then close the network connection and call closed()
   };
   struct Received {
     std::size_t consumed = 0;  // bytes that need not be given again
@@ -52,81 +54,150 @@ class Session {
     Next next = Next::read;
   };
 
+  /// Who is at the other end; before the first bytes.
+  void meet(Peer peer) { peer_ = std::move(peer); }
+
   /// Handles every whole packet in `bytes`. Answers that need not wait go to `out`.
   Received receive(std::string_view bytes, Moment now, std::string& out, AckQueue& acks);
 
+  /// Precondition: the last call said authenticate.
+  void authenticated(security::Verdict&& verdict) { verdict_ = std::move(verdict); }
   /// Precondition: the last call said take_over.
   ConnectionRef displaced() const noexcept { return *displaced_; }
 
   /// The record of `ack` is durable: encodes the acknowledgement.
   void acknowledge(const PendingAck& ack, std::string& out);
-  /// A live copy for this client. `close`: it has let too many pile up, and is told so in `out`.
-  Next deliver(Delivery&& delivery, std::chrono::steady_clock::time_point now, std::string& out);
-  /// Keep alive and connect time-out; about once a second. `waits_for_us`: the silence is ours.
-  Next tick(std::chrono::steady_clock::time_point now, bool waits_for_us, std::string& out);
+  /// The dispatcher's copy of a message for this client, or a PUBREL.
+  void deliver(Delivery&& delivery, Moment now, std::string& out);
+  /// Keep alive, time-outs, a token's end, a changed ACL; about once a second. `waits_for_us`: the
+  /// silence is ours.
+  Next tick(Moment now, bool waits_for_us, std::string& out);
   /// The server ends the connection: in 5.0 the client is told why.
   void disconnect(mqtt::ReasonCode code, std::string& out);
   /// The network connection is gone; the session stays or ends as the client asked. Call once.
-  void closed(std::chrono::steady_clock::time_point now);
+  void closed(Moment now);
 
   /// For the log: why it was closed, or what the client did wrong; may be empty.
   const char* reason() const noexcept { return reason_; }
-  std::string_view client_id() const noexcept {
-    return subscriber_ ? std::string_view(subscriber_->client_id) : std::string_view{};
-  }
+  std::string_view client_id() const noexcept { return client_id_; }
 
  private:
-  enum class State : std::uint8_t { awaiting_connect, awaiting_take_over, connected, closed };
+  enum class State : std::uint8_t {
+    awaiting_connect,
+    awaiting_authentication,
+    awaiting_take_over,
+    connected,
+    closed
+  };
+  /// What the client owes for a packet id of ours, or we owe it.
+  enum class Await : std::uint8_t { puback, pubrec, our_pubrel, pubcomp };
+  /// A SUBSCRIBE or UNSUBSCRIBE under way: it may find no room half-way, and then goes on where it
+  /// was when the packet is given again.
+  struct Request {
+    std::size_t next = 0;  // filter
+    std::vector<mqtt::ReasonCode> codes;
+    std::vector<std::shared_ptr<const LiveMessage>> retained;  // for the filter at `next`
+    std::size_t queued = 0;                                    // of those
+    bool waited = false;                                       // since they were looked up
+  };
 
+  // session.cpp
   Next handle(const mqtt::Frame& frame, Moment now, std::string& out, AckQueue& acks);
   Next fail(mqtt::Error error, std::string& out);
-  /// What stands in `out` behind `before` answers a request.
-  Next answered(std::size_t before, std::string& out);
-  Next refuse(mqtt::Version version, mqtt::ReasonCode code, const char* reason, std::string& out);
-
-  Next on_connect(const mqtt::Frame& frame, std::string& out);
-  Next begin(std::string& out);
-  Next on_publish(const mqtt::Frame& frame, Moment now, std::string& out, AckQueue& acks);
-  Next on_pubrel(const mqtt::Frame& frame, std::string& out, AckQueue& acks);
-  Next on_client_ack(const mqtt::Frame& frame, Moment now, std::string& out);
-  Next on_subscribe(const mqtt::Frame& frame, std::string& out);
-  Next on_unsubscribe(const mqtt::Frame& frame, std::string& out);
   Next on_disconnect(const mqtt::Frame& frame, std::string& out);
-
-  /// The topic, through its alias where there is one; an error is a protocol error.
-  mqtt::Decoded<std::string_view> resolve_alias(std::string_view topic, std::uint16_t alias);
-  mqtt::ReasonCode subscribe_one(const mqtt::SubscriptionRequest& request,
-                                 std::uint32_t identifier);
-  Next not_appended(storage::AppendError error, mqtt::QoS qos, std::string& out);
-  Next reject(mqtt::PacketId id, mqtt::QoS qos, std::string& out, AckQueue& acks);
-  bool is_unwanted(const mqtt::PublishView& publish, std::string_view topic);
+  /// What to do after an event or record found no room.
+  Next no_room(storage::AppendError error, std::string& out);
   PendingAck pending(storage::Position end, mqtt::PacketId id, mqtt::PacketType type,
                      mqtt::ReasonCode code = mqtt::ReasonCode::success) const noexcept;
-  void publish_live(const mqtt::PublishView& publish, std::string_view topic, Moment now);
+
+  // session_connect.cpp
+  Next on_connect(const mqtt::Frame& frame, std::string& out);
+  std::optional<mqtt::Error> take_will(const mqtt::WillView& will);
+  Next admit(Moment now, std::string& out);
+  Next claim(Moment now, std::string& out);
+  Next begin(Moment now, std::string& out);
+  Broker::NotTold tell_began(Moment now);
+  Next welcome(std::string& out);
+  Next refuse(mqtt::Version version, mqtt::ReasonCode code, const char* reason, std::string& out);
+
+  // session_publish.cpp
+  Next on_publish(const mqtt::Frame& frame, Moment now, std::string& out, AckQueue& acks);
+  Next on_pubrel(const mqtt::Frame& frame, std::string& out, AckQueue& acks);
+  /// The topic, through its alias where there is one; an error is a protocol error.
+  mqtt::Decoded<std::string_view> resolve_alias(std::string_view topic, std::uint16_t alias);
+  /// Why the publish is not taken, if it is not.
+  std::optional<mqtt::ReasonCode> refusal(const mqtt::PublishView& publish, std::string_view topic);
+  bool is_too_deep(std::string_view topic) const noexcept;
+  Next not_appended(storage::AppendError error, mqtt::QoS qos, std::string& out);
+  Next reject(mqtt::PacketId id, mqtt::QoS qos, mqtt::ReasonCode code, std::string& out,
+              AckQueue& acks);
+
+  // session_subscribe.cpp
+  Next on_subscribe(const mqtt::Frame& frame, Moment now, std::string& out, AckQueue& acks);
+  Next on_unsubscribe(const mqtt::Frame& frame, std::string& out, AckQueue& acks);
+  std::optional<mqtt::ReasonCode> refusal(const mqtt::SubscriptionRequest& request) const;
+  Next subscribe_one(const mqtt::SubscriptionRequest& request, std::uint32_t identifier, Moment now,
+                     std::string& out);
+  Next queue_retained(const mqtt::SubscriptionRequest& request, std::uint32_t identifier,
+                      Moment now, std::string& out);
+  Next answer_request(mqtt::PacketType type, mqtt::PacketId id, std::string& out, AckQueue& acks);
+  void encode_answer(mqtt::PacketType type, mqtt::PacketId id,
+                     const std::vector<mqtt::ReasonCode>& codes, std::string& out) const;
+  void drop_denied_subscriptions();
+
+  // session_deliver.cpp
+  Next on_client_ack(const mqtt::Frame& frame, std::string& out);
+  std::uint16_t outgoing_alias(std::string_view topic, bool& is_new);
 
   Broker& broker_;
   const ConnectionRef self_;
+  Peer peer_;
   State state_ = State::awaiting_connect;
   mqtt::Version version_ = mqtt::Version::v311;
-  bool clean_start_ = true;
-  bool assigned_id_ = false;
-  bool began_ = false;  // a CONNACK said success: the session is this connection's
-  std::optional<storage::Position> ended_at_;  // the old session's end, for a new one
-  storage::Lane lane_;
-  std::uint16_t in_flight_ = 0;   // QoS 1 and 2 of the client's, against receive_maximum
-  std::uint16_t keep_alive_ = 0;  // seconds
-  std::chrono::seconds expiry_{0};
-  bool outlives_us_ = false;  // the session may: then the journal keeps its open QoS 2 ids
-  std::vector<mqtt::PacketId> open_ids_;  // else they are here
-  bool expiry_capped_ = false;
   std::chrono::steady_clock::time_point heard_;
-  std::shared_ptr<Subscriber> subscriber_;
-  std::optional<ConnectionRef> displaced_;
-  std::optional<Outgoing> outgoing_;  // from the first SUBSCRIBE or live copy on
-  Outgoing::Limits limits_;
-  std::vector<std::string> aliases_;  // index: alias - 1
-  RouteCache routes_;
   const char* reason_ = "";
+
+  // What CONNECT asked for.
+  std::string client_id_;
+  bool assigned_id_ = false;
+  bool clean_start_ = true;
+  std::uint16_t asked_keep_alive_ = 0;
+  std::uint16_t keep_alive_ = 0;  // seconds
+  std::chrono::seconds asked_expiry_{0};
+  std::chrono::seconds expiry_{0};
+  std::uint16_t receive_maximum_ = 65535;           // the client's [MQTT-3.3.4-7]
+  std::uint32_t maximum_packet_size_ = 0xFFFFFFFF;  // the client's [MQTT-3.1.2-24]
+  std::uint16_t topic_alias_maximum_ = 0;           // the client's [MQTT-3.1.2-26]
+  std::optional<LastWill> will_;                    // until Began has been told
+
+  // How far its answer has come.
+  std::optional<security::Verdict> verdict_;
+  security::Identity identity_;
+  std::optional<ConnectionRef> displaced_;
+  std::shared_ptr<SessionState> session_;  // from the claim on
+  bool owns_session_ = false;              // nobody else has it any more
+  bool present_ = false;
+  bool voided_ = false;            // the old session's packet ids are: there is no way back
+  bool told_ = false;              // the dispatcher knows that it began
+  bool began_ = false;             // a CONNACK said success
+  storage::Position answer_at_{};  // the CONNACK waits until this is durable
+
+  // The client's publishes.
+  storage::Lane lane_;
+  std::uint16_t in_flight_ = 0;  // QoS 1 and 2 of the client's, against receive_maximum
+  bool outlives_us_ = false;     // the session may: then the journal keeps its open QoS 2 ids
+  std::vector<mqtt::PacketId> open_ids_;  // else they are here
+  std::vector<std::string> aliases_;      // index: alias - 1
+  RouteCache routes_;
+  RateLimit publish_rate_;
+  RateLimit byte_rate_;
+
+  // What the client subscribed to.
+  std::optional<Request> request_;
+  std::vector<std::vector<mqtt::ReasonCode>> answers_;  // SUBACKs, UNSUBACKs not yet durable: FIFO
+  std::unordered_map<mqtt::PacketId, Await> outstanding_;  // our packet ids on this connection
+  std::unordered_map<std::string, std::uint16_t> outgoing_aliases_;
+  std::uint64_t acl_generation_ = 0;
 };
 
 }  // namespace rowgate::broker

@@ -1,5 +1,6 @@
 // A client's publishes and the hand-shakes around them: the hot path of the listener.
 #include <algorithm>
+#include <atomic>
 
 #include "gateway/broker/session.hpp"
 #include "gateway/mqtt/acks.hpp"
@@ -13,18 +14,21 @@ using mqtt::QoS;
 using mqtt::ReasonCode;
 using storage::AppendError;
 
-}  // namespace
-
-PendingAck Session::pending(storage::Position end, mqtt::PacketId id, PacketType type,
-                            ReasonCode code) const noexcept {
-  return {end, self_.slot, self_.generation, id, type, code};
+void count(std::atomic<std::uint64_t>& counter) noexcept {
+  counter.fetch_add(1, std::memory_order_relaxed);
 }
+
+}  // namespace
 
 Session::Next Session::on_publish(const mqtt::Frame& frame, Moment now, std::string& out,
                                   AckQueue& acks) {
   const auto decoded = mqtt::decode_publish(frame, version_);
   if (!decoded) return fail(decoded.error(), out);
   const mqtt::PublishView& publish = *decoded;
+  if (!publish_rate_.allows(now.ticks) || !byte_rate_.allows(now.ticks)) {
+    count(broker_.counters.held_back);
+    return Next::hold;
+  }
   std::string_view topic = publish.topic;
   if (publish.topic_alias != 0) {
     const auto resolved = resolve_alias(topic, publish.topic_alias);
@@ -36,6 +40,9 @@ Session::Next Session::on_publish(const mqtt::Frame& frame, Moment now, std::str
     return fail({ReasonCode::receive_maximum_exceeded, "Receive Maximum exceeded [MQTT-3.3.4-9]"},
                 out);
   }
+  if (publish.retain && !broker_.options.retain_available && version_ == mqtt::Version::v5) {
+    return fail({ReasonCode::retain_not_supported, "RETAIN is not available [MQTT-3.2.2-14]"}, out);
+  }
   const bool own_id = publish.qos == QoS::exactly_once && !outlives_us_;
   if (own_id &&
       std::find(open_ids_.begin(), open_ids_.end(), publish.packet_id) != open_ids_.end()) {
@@ -43,37 +50,75 @@ Session::Next Session::on_publish(const mqtt::Frame& frame, Moment now, std::str
     if (limited) ++in_flight_;
     return Next::read;
   }
-  if (is_unwanted(publish, topic)) return reject(publish.packet_id, publish.qos, out, acks);
-
+  const auto taken = [&] {
+    publish_rate_.take(1);
+    byte_rate_.take(frame.size);
+  };
+  if (const auto code = refusal(publish, topic)) {
+    taken();
+    return reject(publish.packet_id, publish.qos, *code, out, acks);
+  }
   const auto appended =
-      broker_.journal.append({.client_id = subscriber_->client_id,
-                              .topic = topic,
-                              .properties = publish.properties,
-                              .payload = publish.payload,
-                              .received_at = now.wall,
-                              .lane = lane_,
-                              .packet_id = own_id ? mqtt::PacketId{0} : publish.packet_id,
-                              .qos = static_cast<std::uint8_t>(publish.qos),
-                              .retain = publish.retain});
+      broker_.publish({.client_id = client_id_,
+                       .topic = topic,
+                       .properties = publish.properties,
+                       .payload = publish.payload,
+                       .received_at = now.wall,
+                       .lane = lane_,
+                       .packet_id = own_id ? mqtt::PacketId{0} : publish.packet_id,
+                       .qos = static_cast<std::uint8_t>(publish.qos),
+                       .retain = publish.retain});
   if (!appended) return not_appended(appended.error(), publish.qos, out);
+  taken();
   if (publish.qos != QoS::at_most_once) {
     const auto type = publish.qos == QoS::at_least_once ? PacketType::puback : PacketType::pubrec;
     acks.push(pending(appended->end, publish.packet_id, type));
     if (limited) ++in_flight_;
     if (own_id) open_ids_.push_back(publish.packet_id);
   }
-  if (appended->duplicate) return Next::read;  // the record is in the journal already
-  broker_.ledger.received(self_.thread, lane_);
-  if (!broker_.subscriptions.empty()) publish_live(publish, topic, now);
+  // A duplicate is in the journal already.
+  if (!appended->duplicate) broker_.ledger.received(self_.thread, lane_);
   return Next::read;
 }
 
-// What was taken already stays taken, also when a new mapping file has come into force since: its
-// packet id must not be freed, or the next message under it would pass for this one.
-bool Session::is_unwanted(const mqtt::PublishView& publish, std::string_view topic) {
-  if (!broker_.options.reject_unmapped || routes_.find(topic, broker_.catalog).mapped) return false;
-  return publish.qos != QoS::exactly_once || !outlives_us_ ||
-         !broker_.journal.is_open(subscriber_->client_id, publish.packet_id);
+bool Session::is_too_deep(std::string_view topic) const noexcept {
+  const BrokerOptions& options = broker_.options;
+  if (topic.size() > options.max_topic_bytes) return true;
+  if (topic.size() < options.max_topic_levels) return false;  // however many of them are slashes
+  const auto slashes = static_cast<std::size_t>(std::count(topic.begin(), topic.end(), '/'));
+  return slashes >= options.max_topic_levels;
+}
+
+// What was taken already stays taken, also when a new mapping file or ACL has come into force
+// since: its packet id must not be freed, or the next message under it would pass for this one.
+std::optional<ReasonCode> Session::refusal(const mqtt::PublishView& publish,
+                                           std::string_view topic) {
+  std::optional<ReasonCode> code;
+  std::atomic<std::uint64_t>* counter = nullptr;
+  if (is_too_deep(topic)) {
+    code = ReasonCode::topic_name_invalid;
+  } else if (topic.front() == '$' && security::is_reserved(topic)) {
+    code = ReasonCode::not_authorized;
+    counter = &broker_.counters.denied_publishes;
+  } else if (!mqtt::payload_is_as_indicated(publish)) {
+    code = ReasonCode::payload_format_invalid;
+    counter = &broker_.counters.invalid_payloads;
+  } else if (broker_.acl || broker_.options.reject_unmapped) {
+    const Route route = routes_.find(topic, broker_.catalog, broker_.acl, identity_, client_id_);
+    if (!route.allowed) {
+      code = ReasonCode::not_authorized;
+      counter = &broker_.counters.denied_publishes;
+    } else if (broker_.options.reject_unmapped && !route.mapped) {
+      code = ReasonCode::topic_name_invalid;
+    }
+  }
+  if (!code) return code;
+  if (publish.qos == QoS::exactly_once && outlives_us_ &&
+      broker_.journal.is_open(client_id_, publish.packet_id)) {
+    return std::nullopt;
+  }
+  if (counter) count(*counter);
+  return code;
 }
 
 mqtt::Decoded<std::string_view> Session::resolve_alias(std::string_view topic,
@@ -95,38 +140,22 @@ mqtt::Decoded<std::string_view> Session::resolve_alias(std::string_view topic,
 }
 
 Session::Next Session::not_appended(AppendError error, QoS qos, std::string& out) {
-  switch (error) {
-    case AppendError::full:
-      if (qos == QoS::at_most_once) {
-        broker_.ledger.received(self_.thread, lane_);
-        broker_.ledger.dropped(self_.thread, lane_);
-        return Next::read;
-      }
-      [[fallthrough]];
-    case AppendError::busy:
-      broker_.counters.stalls.fetch_add(1, std::memory_order_relaxed);
-      return Next::stall;
-    case AppendError::too_large:
-      return fail({ReasonCode::packet_too_large, "publish larger than the journal's open buffer"},
-                  out);
-    case AppendError::stopped:
-      break;
-  }
-  reason_ = "the journal has stopped";
-  disconnect(ReasonCode::server_unavailable, out);
-  return Next::close;
+  if (error != AppendError::full || qos != QoS::at_most_once) return no_room(error, out);
+  broker_.ledger.received(self_.thread, lane_);
+  broker_.ledger.dropped(self_.thread, lane_);
+  return Next::read;
 }
 
-// No mapping takes the topic, and the configuration says to refuse such publishes. A 5.0 client is
-// told; a 3.1.1 client cannot be, and must not be acknowledged what is not kept.
-Session::Next Session::reject(mqtt::PacketId id, QoS qos, std::string& out, AckQueue& acks) {
-  broker_.counters.rejected_publishes.fetch_add(1, std::memory_order_relaxed);
+// A 5.0 client is told; an older one cannot be, and must not be acknowledged what is not kept.
+Session::Next Session::reject(mqtt::PacketId id, QoS qos, ReasonCode code, std::string& out,
+                              AckQueue& acks) {
+  count(broker_.counters.rejected_publishes);
   if (qos == QoS::at_most_once) return Next::read;
   if (version_ != mqtt::Version::v5) {
-    return fail({ReasonCode::topic_name_invalid, "no mapping takes the topic"}, out);
+    return fail({code, "a publish that is not taken, and 3.x has no word for it"}, out);
   }
   const auto type = qos == QoS::at_least_once ? PacketType::puback : PacketType::pubrec;
-  acks.push(pending({}, id, type, ReasonCode::topic_name_invalid));
+  acks.push(pending({}, id, type, code));
   ++in_flight_;
   return Next::read;
 }
@@ -142,7 +171,7 @@ Session::Next Session::on_pubrel(const mqtt::Frame& frame, std::string& out, Ack
     acks.push(pending({}, decoded->packet_id, PacketType::pubcomp, code));
     return Next::read;
   }
-  const auto released = broker_.journal.release(subscriber_->client_id, decoded->packet_id);
+  const auto released = broker_.journal.release(client_id_, decoded->packet_id);
   if (!released) return not_appended(released.error(), QoS::exactly_once, out);
   const ReasonCode code =
       released->duplicate ? ReasonCode::packet_identifier_not_found : ReasonCode::success;
@@ -152,30 +181,15 @@ Session::Next Session::on_pubrel(const mqtt::Frame& frame, std::string& out, Ack
 
 void Session::acknowledge(const PendingAck& ack, std::string& out) {
   if (state_ != State::connected) return;
+  if (ack.type == PacketType::suback || ack.type == PacketType::unsuback) {
+    encode_answer(ack.type, ack.packet_id, answers_.front(), out);
+    answers_.erase(answers_.begin());
+    return;
+  }
   mqtt::encode_ack(out, version_, ack.type, {ack.packet_id, ack.code});
   // The client may send the next one now: QoS 2 counts until PUBCOMP, or a PUBREC that refuses.
   const bool done = ack.type != PacketType::pubrec || ack.code >= ReasonCode::unspecified_error;
   if (done && in_flight_ > 0) --in_flight_;
-}
-
-void Session::publish_live(const mqtt::PublishView& publish, std::string_view topic, Moment now) {
-  std::vector<Recipient> recipients;
-  broker_.subscriptions.match(topic, subscriber_->client_id, recipients);
-  if (recipients.empty()) return;
-  auto message = std::make_shared<LiveMessage>(LiveMessage{
-      std::string(topic), std::string(publish.payload), {}, publish.qos, publish.retain});
-  mqtt::append_forwarded(message->properties, publish.properties);
-  if (const auto seconds = mqtt::message_expiry_interval(publish.properties)) {
-    message->expires = now.ticks + std::chrono::seconds(*seconds);
-  }
-  for (Recipient& recipient : recipients) {
-    const std::uint64_t connection =
-        recipient.subscriber->connection.load(std::memory_order_acquire);
-    if (connection == 0) continue;  // away
-    broker_.peers.deliver(
-        {message, ConnectionRef::unpack(connection), std::min(recipient.qos, publish.qos),
-         recipient.retain_as_published && publish.retain, std::move(recipient.identifiers)});
-  }
 }
 
 }  // namespace rowgate::broker

@@ -2,53 +2,57 @@
 
 namespace rowgate::broker {
 
+void SessionRegistry::schedule(Entry& entry, std::optional<Ticks> due) {
+  const std::string_view id = entry.state->client_id;
+  if (entry.due) due_.erase({*entry.due, id});
+  entry.due = due;
+  if (due) due_.emplace(*due, id);
+}
+
 SessionRegistry::Claim SessionRegistry::claim(std::string_view client_id, ConnectionRef by) {
   const std::lock_guard lock(mutex_);
   auto it = entries_.find(client_id);
   if (it == entries_.end()) {
-    it = entries_.emplace(std::string(client_id), Entry{}).first;
-    it->second.subscriber = std::make_shared<Subscriber>(client_id);
+    auto state = std::make_shared<SessionState>(client_id);
+    const std::string_view key = state->client_id;
+    it = entries_.emplace(key, Entry{std::move(state), {}, {}}).first;
   }
   Entry& entry = it->second;
-  Claim claim{entry.subscriber, entry.connection};
+  schedule(entry, std::nullopt);
+  Claim claim{entry.state, entry.connection};
   entry.connection = by;
   return claim;
 }
 
-SessionRegistry::Past SessionRegistry::past(std::string_view client_id) const {
-  const std::lock_guard lock(mutex_);
-  const auto it = entries_.find(client_id);
-  return it == entries_.end() ? Past::unknown : it->second.past;
-}
-
 void SessionRegistry::leave(std::string_view client_id, ConnectionRef by,
-                            std::optional<Clock::time_point> keep_until, bool forgotten) {
-  const std::lock_guard lock(mutex_);
-  const auto it = entries_.find(client_id);
-  if (it == entries_.end()) return;
-  Entry& entry = it->second;
-  entry.past = keep_until ? Past::kept : forgotten ? Past::unknown : Past::ended;
-  entry.until = keep_until.value_or(Clock::time_point::min());
-  if (entry.connection != by) return;  // taken over: the claimant reads `past`
-  entry.connection.reset();
-  if (entry.past == Past::unknown) entries_.erase(it);
-}
-
-void SessionRegistry::abandon(std::string_view client_id, ConnectionRef by) {
+                            std::optional<Ticks> due) {
   const std::lock_guard lock(mutex_);
   const auto it = entries_.find(client_id);
   if (it == entries_.end() || it->second.connection != by) return;
-  Entry& entry = it->second;
-  entry.connection.reset();
-  if (entry.past == Past::unknown) entries_.erase(it);
+  it->second.connection.reset();
+  if (due) {
+    schedule(it->second, due);
+  } else {
+    entries_.erase(it);
+  }
 }
 
-void SessionRegistry::expire(Clock::time_point now, const std::function<bool(Subscriber&)>& end) {
+void SessionRegistry::restore(std::shared_ptr<SessionState> state, Ticks due) {
   const std::lock_guard lock(mutex_);
-  for (auto it = entries_.begin(); it != entries_.end();) {
-    const Entry& entry = it->second;
-    const bool over = !entry.connection && entry.until <= now && end(*entry.subscriber);
-    it = over ? entries_.erase(it) : std::next(it);
+  const std::string_view key = state->client_id;
+  const auto [it, is_new] = entries_.emplace(key, Entry{std::move(state), {}, {}});
+  if (is_new) schedule(it->second, due);
+}
+
+void SessionRegistry::visit_due(Ticks now,
+                                const std::function<std::optional<Ticks>(SessionState&)>& visit) {
+  const std::lock_guard lock(mutex_);
+  while (!due_.empty() && due_.begin()->first <= now) {
+    const auto it = entries_.find(due_.begin()->second);
+    const std::optional<Ticks> next = visit(*it->second.state);
+    schedule(it->second, next);
+    if (!next) entries_.erase(it);
+    if (next && *next <= now) return;
   }
 }
 

@@ -4,72 +4,65 @@
 //
 // Take-over [MQTT-3.1.4-3]: claim() names the connection that had the session. The claimant must
 // not go on before that connection has called leave(): until then packets of the old connection may
-// still reach the journal, and a QoS 2 packet id released by the new one could be opened again.
+// still reach the journal, and a QoS 2 packet id released by the new one could be opened again. The
+// SessionState goes from hand to hand with the claim.
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "gateway/broker/connection_ref.hpp"
-#include "gateway/broker/subscriptions.hpp"
+#include "gateway/broker/session_state.hpp"
 
 namespace rowgate::broker {
 
 class SessionRegistry {
  public:
-  using Clock = std::chrono::steady_clock;
+  using Ticks = SessionState::Ticks;
 
-  /// What the registry remembers of a client's session before this connection.
-  enum class Past : std::uint8_t {
-    unknown,  // nothing: since the gateway started, at least
-    ended,    // it ended, but the journal could not yet be told to forget its packet ids
-    kept,     // it goes on
-  };
   struct Claim {
-    std::shared_ptr<Subscriber> subscriber;
+    std::shared_ptr<SessionState> state;
     std::optional<ConnectionRef> displaced;  // wait for it to leave
   };
 
   Claim claim(std::string_view client_id, ConnectionRef by);
-  Past past(std::string_view client_id) const;
 
-  /// The connection is over. `keep_until`: absent when the session ends with it; then `forgotten`
-  /// says whether its packet ids are void already.
-  void leave(std::string_view client_id, ConnectionRef by,
-             std::optional<Clock::time_point> keep_until, bool forgotten);
+  /// The connection is over. `due`: when the session has to be looked at; absent: it has ended, and
+  /// nothing of it is to be remembered. After a take-over the state is the claimant's, and `due`
+  /// says nothing.
+  void leave(std::string_view client_id, ConnectionRef by, std::optional<Ticks> due);
 
-  /// The connection is over before it had answered its CONNECT: what the registry remembers stays.
-  void abandon(std::string_view client_id, ConnectionRef by);
+  /// At start-up: a session found on disk.
+  void restore(std::shared_ptr<SessionState> state, Ticks due);
 
-  /// Ends sessions whose time has come: end() makes a session's subscriptions and packet ids void
-  /// and says whether it could; if not, it is asked again at the next call. end() runs under the
-  /// registry's lock, so that the client cannot come back in the middle.
-  void expire(Clock::time_point now, const std::function<bool(Subscriber&)>& end);
+  /// Visits the sessions without a connection that are due. visit() says when the session is due
+  /// next, or that nothing of it is to be remembered. One that is due at once, still, ends the
+  /// round: the journal has no room. visit() runs under the registry's lock, so that the client
+  /// cannot come back in the middle.
+  void visit_due(Ticks now, const std::function<std::optional<Ticks>(SessionState&)>& visit);
 
+  /// Sessions, connected or not.
   std::size_t size() const;
 
  private:
   struct Entry {
-    std::shared_ptr<Subscriber> subscriber;
+    std::shared_ptr<SessionState> state;
     std::optional<ConnectionRef> connection;
-    Past past = Past::unknown;
-    Clock::time_point until;  // of a kept session, once its connection has left
+    std::optional<Ticks> due;  // set only while there is no connection
   };
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view s) const noexcept {
-      return std::hash<std::string_view>{}(s);
-    }
-  };
+  void schedule(Entry& entry, std::optional<Ticks> due);
 
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Entry, Hash, std::equal_to<>> entries_;  // guarded by mutex_
+  // Keys are views of SessionState::client_id. All guarded by mutex_.
+  std::unordered_map<std::string_view, Entry> entries_;
+  std::set<std::pair<Ticks, std::string_view>> due_;
 };
 
 }  // namespace rowgate::broker

@@ -42,7 +42,14 @@ broker::BrokerOptions broker_options(const config::Config& config) {
   options.topic_alias_maximum = config.mqtt.topic_alias_maximum;
   options.connect_timeout = config.mqtt.connect_timeout;
   options.max_session_expiry = config.mqtt.max_session_expiry;
-  options.max_queued_bytes = config.mqtt.max_outgoing_bytes;
+  options.max_keep_alive = config.mqtt.max_keep_alive;
+  options.max_filters = config.mqtt.max_subscriptions;
+  options.max_topic_bytes = config.mqtt.max_topic_bytes;
+  options.max_topic_levels = config.mqtt.max_topic_levels;
+  options.max_sessions = config.mqtt.max_sessions;
+  options.max_publishes_per_second = config.mqtt.max_publishes_per_second;
+  options.max_publish_bytes_per_second = config.mqtt.max_publish_bytes_per_second;
+  options.retain_available = config.mqtt.max_retained_messages != 0;
   options.reject_unmapped = config.drain.unmapped == config::Unmapped::reject;
   return options;
 }
@@ -92,8 +99,13 @@ Gateway::Gateway(const config::Config& config)
   open_journal();
   identity_ = gateway_identity(config_, *data_dir_);
   ledger_ = std::make_unique<broker::Ledger>(256, journal_->lanes());
-  broker_.reset(
-      new broker::Broker{*journal_, catalog_, *ledger_, listener_, broker_options(config_)});
+  subscribers_ = std::make_unique<Subscribers>(
+      config_, *journal_, [this](broker::Delivery&& copy) { listener_.deliver(std::move(copy)); });
+  broker_.reset(new broker::Broker{*journal_, catalog_, *ledger_, listener_, subscribers_->inbox(),
+                                   subscribers_->retained(), broker_options(config_)});
+  broker_->applied = [this] { return subscribers_->applied(); };
+  const broker::Moment now{os::system_clock().now(), os::system_clock().ticks()};
+  subscribers_->recover([&](const broker::KeptSession& kept) { broker_->restore(kept, now); });
   open_lanes();
   check_tables();
 }
@@ -176,18 +188,20 @@ void Gateway::start() {
   listener_.open(*broker_, threads, net_options(config_, max_connections()));
   http_ = std::make_unique<http::Server>(
       config_.http.listen.host, config_.http.listen.port,
-      http::Endpoints{.live =
-                          [this] {
-                            return http::Answer{!faulted_, faulted_ ? "faulted" : "alive"};
-                          },
-                      .ready = [this] { return ready(); },
-                      .metrics = [this] { return metrics_text(*broker_, counters_); },
-                      .reload_mapping = [this] { return reload_mapping(); }});
+      http::Endpoints{
+          .live =
+              [this] {
+                return http::Answer{!faulted_, faulted_ ? "faulted" : "alive"};
+              },
+          .ready = [this] { return ready(); },
+          .metrics = [this] { return metrics_text(*broker_, subscribers_->counters(), counters_); },
+          .reload_mapping = [this] { return reload_mapping(); }});
   journal_->start([this](storage::Position) { listener_.journal_moved(); },
                   [this](const std::string& what) { fault(what); });
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     lanes_[i].thread = std::jthread([this, i](std::stop_token stop) { run_lane(i, stop); });
   }
+  subscribers_->start([this](const std::string& what) { fault(what); });
   listener_.start();
   accepting_ = true;
 }
@@ -248,7 +262,7 @@ void Gateway::trim() {
   for (const storage::LaneCounters& lane : counters_) {
     flushed = std::min(flushed, storage::Position{lane.flushed.load()});
   }
-  journal_->trim(flushed);
+  journal_->trim(std::min(flushed, subscribers_->flushed()));
 }
 
 void Gateway::housekeeping() {
@@ -272,6 +286,7 @@ void Gateway::stop() {
   await_commit();
   listener_.finish();
   await_commit();  // sessions that ended with their connections
+  subscribers_->stop();
   for (LaneThread& lane : lanes_) lane.thread.request_stop();
   for (LaneThread& lane : lanes_) lane.thread.join();
   trim();  // a journal that is drained may have another number of lanes at the next start

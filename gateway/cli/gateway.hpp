@@ -14,6 +14,7 @@
 
 #include "gateway/broker/broker.hpp"
 #include "gateway/cli/mapping_watch.hpp"
+#include "gateway/cli/subscribers.hpp"
 #include "gateway/config/config.hpp"
 #include "gateway/http/server.hpp"
 #include "gateway/net/io_threads.hpp"
@@ -50,7 +51,7 @@ class Gateway {
   void await_commit() const;
   void await_signal();
   void housekeeping();
-  /// Gives back what every lane's sink has flushed.
+  /// Gives back what every lane's sink and the sessions' store have flushed.
   void trim();
   /// Logs it once and stops the gateway with exit code 1. Any thread.
   void fault(const std::string& what);
@@ -67,6 +68,7 @@ class Gateway {
   std::unique_ptr<storage::Sink> sink_;
   std::unique_ptr<storage::Journal> journal_;
   std::unique_ptr<broker::Ledger> ledger_;
+  std::unique_ptr<Subscribers> subscribers_;
   std::unique_ptr<broker::Broker> broker_;
   std::vector<storage::LaneCounters> counters_;
   std::vector<LaneThread> lanes_;

@@ -123,10 +123,28 @@ void write_listener(http::MetricsText& text, const broker::Broker& broker) {
          "Live copies dropped because a subscriber was too slow.", c.undelivered.load());
   single(text, "rowgate_sessions", MetricType::gauge, "Sessions, connected or not.",
          static_cast<std::uint64_t>(broker.registry.size()));
-  single(text, "rowgate_subscriptions", MetricType::gauge, "Subscriptions in force.",
-         static_cast<std::uint64_t>(broker.subscriptions.size()));
   single(text, "rowgate_mapping_generation", MetricType::gauge,
          "Counts up with each mapping that came into force.", broker.catalog.generation());
+}
+
+void write_delivery(http::MetricsText& text, const broker::DispatchCounters& c) {
+  single(text, "rowgate_delivery_sent_total", MetricType::counter,
+         "Copies handed to subscribers' connections, sent again included.", c.sent.load());
+  text.family("rowgate_delivery_dropped_total", MetricType::counter,
+              "Copies that their subscriber will not get, by reason.");
+  text.sample("rowgate_delivery_dropped_total", {{"reason", "queue_full"}}, c.queue_full.load());
+  text.sample("rowgate_delivery_dropped_total", {{"reason", "expired"}}, c.expired.load());
+  text.sample("rowgate_delivery_dropped_total", {{"reason", "too_large"}}, c.too_large.load());
+  single(text, "rowgate_delivery_durable_sessions", MetricType::gauge,
+         "Sessions that outlive their connections.", c.sessions.load());
+  single(text, "rowgate_delivery_subscriptions", MetricType::gauge, "Subscriptions in force.",
+         c.subscriptions.load());
+  single(text, "rowgate_delivery_shared_groups", MetricType::gauge,
+         "Shared subscriptions with a member.", c.shared_groups.load());
+  single(text, "rowgate_delivery_queued_messages", MetricType::gauge,
+         "Copies at QoS 1 and 2 that wait or are in flight.", c.queued_messages.load());
+  single(text, "rowgate_delivery_queued_bytes", MetricType::gauge, "What they take.",
+         c.queued_bytes.load());
 }
 
 void write_process(http::MetricsText& text) {
@@ -167,13 +185,14 @@ LedgerLine ledger_line(const broker::Ledger& ledger, storage::Lane lane,
   return line;
 }
 
-std::string metrics_text(const broker::Broker& broker,
+std::string metrics_text(const broker::Broker& broker, const broker::DispatchCounters& dispatch,
                          std::span<const storage::LaneCounters> lanes) {
   http::MetricsText text;
   write_ledger(text, broker, lanes);
   write_lanes(text, lanes);
   write_journal(text, broker.journal);
   write_listener(text, broker);
+  write_delivery(text, dispatch);
   write_process(text);
   return text.take();
 }

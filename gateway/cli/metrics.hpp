@@ -6,6 +6,7 @@
 #include <string>
 
 #include "gateway/broker/broker.hpp"
+#include "gateway/broker/dispatch.hpp"
 #include "storage/drain/lane_drain.hpp"
 #include "storage/journal/journal.hpp"
 
@@ -28,7 +29,7 @@ LedgerLine ledger_line(const broker::Ledger& ledger, storage::Lane lane,
                        const storage::LaneCounters& counters) noexcept;
 
 /// `lanes[i]` are lane i's counters. Any thread.
-std::string metrics_text(const broker::Broker& broker,
+std::string metrics_text(const broker::Broker& broker, const broker::DispatchCounters& dispatch,
                          std::span<const storage::LaneCounters> lanes);
 
 }  // namespace rowgate::cli

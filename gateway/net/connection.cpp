@@ -103,6 +103,7 @@ void Connection::on_readable() {
   if (!introduced_) {
     introduced_ = true;
     transport_->describe(peer_);
+    session_.meet(peer_);
   }
   handle(own ? std::string_view(kept_) : std::string_view(shared.data(), had + got.bytes));
 }
@@ -135,6 +136,12 @@ void Connection::handle(std::string_view bytes) {
     case Next::stall:
       state_ = State::stalled;
       return thread_.stalled(self_, durable);
+    case Next::hold:
+      state_ = State::held;
+      return thread_.hold(self_);
+    case Next::authenticate:
+      state_ = State::waiting;
+      return;
     case Next::take_over:
       state_ = State::waiting;
       return thread_.broker().peers.take_over(session_.displaced(), self_);
@@ -186,16 +193,18 @@ void Connection::on_writable() {
 
 void Connection::deliver(broker::Delivery&& delivery) {
   if (state_ == State::lingering || state_ == State::waiting) return;
-  if (unsent() > thread_.max_outgoing_bytes()) {
+  if (delivery.message && unsent() > thread_.max_outgoing_bytes()) {
     thread_.broker().counters.undelivered.fetch_add(1, std::memory_order_relaxed);
     if (delivery.qos != mqtt::QoS::at_most_once) disconnect(mqtt::ReasonCode::quota_exceeded);
     return;
   }
-  const auto now = std::chrono::steady_clock::now();
-  if (session_.deliver(std::move(delivery), now, out_) != broker::Session::Next::close) return;
-  spdlog::debug("{}: connection closed: {}", session_.client_id(), session_.reason());
-  flush();
-  if (state_ != State::lingering) finish();
+  session_.deliver(std::move(delivery), thread_.now(), out_);
+}
+
+void Connection::authenticated(security::Verdict&& verdict) {
+  if (state_ != State::waiting) return;
+  session_.authenticated(std::move(verdict));
+  go_on();
 }
 
 bool Connection::displace(broker::ConnectionRef successor) {
@@ -216,12 +225,13 @@ void Connection::disconnect(mqtt::ReasonCode code) {
   if (state_ != State::lingering) finish();
 }
 
-void Connection::tick(std::chrono::steady_clock::time_point now) {
+void Connection::tick(broker::Moment now) {
   if (state_ == State::lingering) {
-    if (now >= linger_until_ && !successor_) thread_.remove(self_);
+    if (now.ticks >= linger_until_ && !successor_) thread_.remove(self_);
     return;
   }
-  const bool waits_for_us = quiesced_ || state_ == State::stalled || state_ == State::waiting;
+  const bool waits_for_us =
+      quiesced_ || state_ == State::stalled || state_ == State::held || state_ == State::waiting;
   if (session_.tick(now, waits_for_us, out_) == broker::Session::Next::close) {
     spdlog::debug("{}: connection closed: {}", session_.client_id(), session_.reason());
     flush();
@@ -232,9 +242,9 @@ void Connection::tick(std::chrono::steady_clock::time_point now) {
 // Closing at once would reset the connection where the client has sent more than we have read, and
 // it would never see our last packet: so our side is shut down and the rest read to its end.
 void Connection::finish() {
-  const auto now = std::chrono::steady_clock::now();
+  const broker::Moment now = thread_.now();
   state_ = State::lingering;
-  linger_until_ = now + linger_time;
+  linger_until_ = now.ticks + linger_time;
   empty(kept_);
   session_.closed(now);
   if (out_.empty()) transport_->shutdown_send();

@@ -3,7 +3,8 @@
 // I/O thread for life. Idle connections hold no buffers: bytes are read into the thread's, and only
 // an incomplete packet or unsent answers are kept here.
 //
-//   reading <--> stalled (journal has no room) | choked (answers not taken) | waiting (take-over)
+//   reading <--> stalled (journal has no room) | choked (answers not taken)
+//      |         held (publishes too fast) | waiting (authentication, take-over)
 //      +--------------------> lingering (our last bytes are on their way) --> gone
 #include <chrono>
 #include <cstddef>
@@ -38,11 +39,13 @@ class Connection {
   void on_readable();
   /// The transport takes bytes again.
   void on_writable();
-  /// The journal may have room again, or the session waited for is free: handles what was kept.
+  /// The journal may have room again, the client may publish again, or the session waited for is
+  /// free: handles what was kept.
   void go_on();
 
   void acknowledge(const broker::PendingAck& ack) { session_.acknowledge(ack, out_); }
   void deliver(broker::Delivery&& delivery);
+  void authenticated(security::Verdict&& verdict);
   /// Sends what is in the out buffer, as far as the transport takes it.
   void flush();
   /// Another connection takes the session: closes this one. False: it must itself wait for the one
@@ -51,7 +54,7 @@ class Connection {
   /// Whom to let proceed in this connection's place.
   const std::optional<broker::ConnectionRef>& successor() const noexcept { return successor_; }
 
-  void tick(std::chrono::steady_clock::time_point now);
+  void tick(broker::Moment now);
   /// Server-side end, with the reason in 5.0.
   void disconnect(mqtt::ReasonCode code);
   /// Stops reading for good; acknowledgements still go out.
@@ -61,7 +64,7 @@ class Connection {
   void mark(bool on) noexcept { marked_ = on; }
 
  private:
-  enum class State : std::uint8_t { reading, stalled, choked, waiting, lingering };
+  enum class State : std::uint8_t { reading, stalled, choked, held, waiting, lingering };
 
   void linger();
   void handle(std::string_view bytes);

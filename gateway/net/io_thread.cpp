@@ -18,8 +18,9 @@ using broker::ConnectionRef;
 namespace asio = boost::asio;
 
 namespace {
+constexpr std::chrono::milliseconds hold_time{10};
 constexpr std::chrono::milliseconds good_bye_time{1000};  // for clients to read our last bytes
-}
+}  // namespace
 
 IoThread::IoThread(std::uint8_t index, broker::Broker& broker, const std::vector<Bound>& listeners,
                    const NetOptions& options, Admission& admission, const TlsContext* tls)
@@ -31,7 +32,8 @@ IoThread::IoThread(std::uint8_t index, broker::Broker& broker, const std::vector
       work_(asio::make_work_guard(io_)),
       ticker_(io_),
       pause_(io_),
-      buffer_(std::make_unique<char[]>(buffer_size)) {
+      buffer_(std::make_unique<char[]>(buffer_size)),
+      hold_(io_) {
   for (const Bound& bound : listeners) acceptors_.emplace_back(*this, io_, bound);
 }
 
@@ -114,15 +116,11 @@ void IoThread::remove(ConnectionRef ref) {
 }
 
 void IoThread::tick() {
-  const auto now = std::chrono::steady_clock::now();
+  const broker::Moment moment = now();
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (slots_[i].connection) slots_[i].connection->tick(now);
+    if (slots_[i].connection) slots_[i].connection->tick(moment);
   }
-  if (index_ == 0 && ++ticks_ % 10 == 0) {
-    broker_.registry.expire(now, [this](broker::Subscriber& subscriber) {
-      return broker_.end_session(subscriber).has_value();
-    });
-  }
+  if (index_ == 0) broker_.visit_due(moment, index_);
   ticker_.expires_after(std::chrono::seconds(1));
   ticker_.async_wait([this](const boost::system::error_code& cancelled) {
     if (cancelled) return;
@@ -185,6 +183,19 @@ void IoThread::retry_stalled() {
   retrying_.clear();
 }
 
+void IoThread::hold(ConnectionRef ref) {
+  held_.push_back(ref);
+  if (held_.size() > 1) return;  // the timer runs
+  hold_.expires_after(hold_time);
+  hold_.async_wait([this](const boost::system::error_code& cancelled) {
+    if (cancelled) return;
+    for (const ConnectionRef held : std::exchange(held_, {})) {
+      if (Connection* connection = find(held)) connection->go_on();
+    }
+    settle();
+  });
+}
+
 void IoThread::post(Mail&& mail) {
   if (!mailbox_.put(std::move(mail))) return;
   asio::post(io_, [this] {
@@ -228,6 +239,11 @@ void IoThread::open(broker::Delivery& mail) {
   mark(*connection, ref);
 }
 
+void IoThread::open(Authenticated& mail) {
+  if (Connection* connection = find(mail.waiting))
+    connection->authenticated(std::move(mail.verdict));
+}
+
 template <class F>
 void IoThread::run_and_wait(F f) {
   std::promise<void> done;
@@ -255,6 +271,7 @@ void IoThread::say_good_bye() {
       if (slot.connection) slot.connection->disconnect(mqtt::ReasonCode::server_shutting_down);
     }
     ticker_.cancel();
+    hold_.cancel();
     if (slots_.size() == free_slots_.size()) return io_.stop();
     finishing_ = true;
     pause_.expires_after(good_bye_time);

@@ -73,6 +73,8 @@ class IoThread {
     stalled_.push_back(ref);
     stalled_since_ = std::min(stalled_since_, seen);
   }
+  /// The connection wants go_on() in a moment: its client publishes faster than it may.
+  void hold(broker::ConnectionRef ref);
   /// Ends each handler: asks to be woken for what is still owed.
   void settle();
 
@@ -96,6 +98,7 @@ class IoThread {
   void open(TakeOver& mail);
   void open(Proceed& mail);
   void open(broker::Delivery& mail);
+  void open(Authenticated& mail);
   template <class F>
   void run_and_wait(F f);
 
@@ -115,13 +118,14 @@ class IoThread {
   broker::AckQueue acks_;
   std::vector<broker::ConnectionRef> stalled_;
   storage::Position stalled_since_ = never;  // the least `seen` of those
+  std::vector<broker::ConnectionRef> held_;
+  boost::asio::steady_timer hold_;  // runs while there are any of those
   std::vector<broker::ConnectionRef> retrying_;
   std::vector<broker::ConnectionRef> marked_;  // have answers to flush
   Mailbox mailbox_;
   std::vector<Mail> mail_;
   bool quiesced_ = false;
   bool finishing_ = false;
-  unsigned ticks_ = 0;
   std::atomic<bool> waiting_{false};  // wants journal_moved(); any thread
   std::thread thread_;
 };

@@ -71,4 +71,8 @@ void IoThreads::deliver(broker::Delivery&& delivery) {
   thread.post(std::move(delivery));
 }
 
+void IoThreads::authenticated(broker::ConnectionRef waiting, security::Verdict&& verdict) {
+  threads_[waiting.thread]->post(Authenticated{waiting, std::move(verdict)});
+}
+
 }  // namespace rowgate::net

@@ -22,7 +22,12 @@ struct TakeOver {
 struct Proceed {
   broker::ConnectionRef successor;
 };
-using Mail = std::variant<TakeOver, Proceed, broker::Delivery>;
+/// What `waiting` wanted to know: who its client is.
+struct Authenticated {
+  broker::ConnectionRef waiting;
+  security::Verdict verdict;
+};
+using Mail = std::variant<TakeOver, Proceed, broker::Delivery, Authenticated>;
 
 class Mailbox {
  public:
@@ -39,7 +44,8 @@ class Mailbox {
   /// True if it was empty: the owner has to be woken.
   bool put(Mail&& mail) {
     const auto* copy = std::get_if<broker::Delivery>(&mail);
-    const std::size_t bytes = copy ? copy->bytes() : 0;
+    // A PUBREL always finds room: a client in want of one would never free its packet id.
+    const std::size_t bytes = copy && copy->message ? copy->bytes() : 0;
     const std::lock_guard lock(mutex_);
     if (bytes > 0 && bytes_ > 0 && bytes_ + bytes > max_bytes_) {
       ++lost_.copies;

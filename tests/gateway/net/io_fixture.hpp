@@ -1,18 +1,22 @@
 #pragma once
-// A running gateway without its database: the journal, the broker and three I/O threads, behind
-// listeners of the test's choice.
+// A running gateway without its database: the journal, the broker, its dispatcher and three I/O
+// threads, behind listeners of the test's choice.
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
 #include <filesystem>
 #include <memory>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "gateway/broker/dispatch_loop.hpp"
 #include "gateway/net/io_threads.hpp"
 #include "schema/mapping.hpp"
 #include "tests/gateway/net/client.hpp"
 #include "tests/gateway/wire.hpp"
+#include "tests/support/memory_state_store.hpp"
 
 namespace rowgate::net {
 
@@ -48,9 +52,22 @@ class IoFixture : public ::testing::Test {
     journal_ =
         storage::Journal::open(std::move(*os::open_directory(directory_ / "journal")), journal);
     io_ = std::make_unique<IoThreads>(std::move(listeners), tls);
-    broker_.reset(new broker::Broker{*journal_, catalog_, ledger_, *io_, options});
+    inbox_ = std::make_unique<broker::DispatchInbox>();
+    broker_.reset(
+        new broker::Broker{*journal_, catalog_, ledger_, *io_, *inbox_, retained_, options});
+    store_ = std::make_unique<test::MemoryStateStore>(journal_->first());
+    dispatch_ = std::make_unique<broker::Dispatch>(
+        broker::DispatchOptions{}, dispatch_counters_, retained_,
+        [this](std::string_view event) { return journal_->append_event(event); },
+        [this](broker::Delivery&& delivery) { io_->deliver(std::move(delivery)); });
+    loop_ = std::make_unique<broker::DispatchLoop>(*dispatch_, *inbox_, *journal_, *store_,
+                                                   os::system_clock());
+    loop_->recover();
+    broker_->applied = [this] { return loop_->applied(); };
     io_->open(*broker_, 3, net);
     journal_->start([this](storage::Position) { io_->journal_moved(); }, [](const std::string&) {});
+    dispatcher_ =
+        std::jthread([this](std::stop_token stop) { EXPECT_EQ(loop_->run(std::move(stop)), ""); });
     io_->start();
     running_ = true;
   }
@@ -59,6 +76,8 @@ class IoFixture : public ::testing::Test {
     io_->quiesce();
     journal_->stop();
     io_->finish();
+    dispatcher_.request_stop();
+    dispatcher_.join();
   }
   std::uint16_t port(std::size_t listener = 0) const { return io_->listeners().at(listener).port; }
 
@@ -84,7 +103,14 @@ class IoFixture : public ::testing::Test {
   broker::Ledger ledger_{3, 1};
   std::unique_ptr<storage::Journal> journal_;
   std::unique_ptr<IoThreads> io_;
+  broker::Retained retained_{{}};
+  broker::DispatchCounters dispatch_counters_;
+  std::unique_ptr<broker::DispatchInbox> inbox_;
   std::unique_ptr<broker::Broker> broker_;
+  std::unique_ptr<test::MemoryStateStore> store_;
+  std::unique_ptr<broker::Dispatch> dispatch_;
+  std::unique_ptr<broker::DispatchLoop> loop_;
+  std::jthread dispatcher_;
   bool running_ = false;
 };
 

@@ -13,7 +13,12 @@ constexpr broker::ConnectionRef reader{0, 1, 1};
 broker::Delivery copy(mqtt::QoS qos) {
   auto message = std::make_shared<broker::LiveMessage>();
   message->payload = std::string(1000, 'x');
-  return {std::move(message), reader, qos, false, {}};
+  broker::Delivery delivery;
+  delivery.message = std::move(message);
+  delivery.to = reader;
+  delivery.packet_id = 1;
+  delivery.qos = qos;
+  return delivery;
 }
 
 TEST(Mailbox, WakesItsOwnerForTheFirstMailOnly) {
