@@ -27,6 +27,7 @@ struct Subscriber5 {
   bool subscribed = false;
   std::optional<ConnectionRef> connection;
   std::vector<std::string> got;               // payloads, as its application saw them
+  std::size_t session_from = 0;               // of `got`, its present session's
   std::set<PacketId> unreleased;              // QoS 2: had, PUBREL not seen
   std::map<PacketId, std::string> was;        // what each id of those carried
   std::deque<std::pair<PacketId, bool>> due;  // answers not yet given; true: PUBREL was seen
@@ -75,6 +76,7 @@ class Property : public ::testing::TestWithParam<unsigned> {
     c.begun = c.subscribed = false;
     c.unreleased.clear();
     c.was.clear();
+    c.session_from = c.got.size();
   }
   void receive() {
     for (Delivery& d : world_.take_sent()) {
@@ -272,6 +274,48 @@ TEST_P(Property, ASharedMessageIsNotLostWithItsMember) {
   const auto list = expected(share, "");
   const std::set<std::string> wanted(list.begin(), list.end());
   EXPECT_EQ(got, wanted);
+}
+
+// Sessions of both kinds come, go and begin anew around one group. Whatever happens, nobody gets a
+// message twice at QoS 2 in one session, and nothing is left when all have ended.
+TEST_P(Property, NothingIsLeftWhenEverySessionHasEnded) {
+  const std::string share = "$share/g/#";
+  clients_ = {{"a", QoS::exactly_once, share},
+              {"b", QoS::at_least_once, share},
+              {"c", QoS::at_most_once, share},
+              {"passing", QoS::at_least_once, share, false},
+              {"brief", QoS::exactly_once, share, false},
+              {"own", QoS::exactly_once, "#"}};
+  const auto end = [this](Subscriber5& c) {
+    disconnect(c);
+    if (c.durable && c.begun) world_.tell(event::Ended{c.id});
+    forget(c);
+  };
+  for (int i = 0; i < 4000; ++i) {
+    act();
+    if (chance(60)) end(any());
+    if (chance(60)) {
+      Subscriber5& c = any();
+      if (c.begun && c.connection) tell(c, event::Unsubscribed{c.id, c.filter});
+      c.subscribed = false;
+    }
+    for (const Subscriber5& c : clients_) {
+      if (c.qos != QoS::exactly_once) continue;
+      const auto from = c.got.begin() + static_cast<std::ptrdiff_t>(c.session_from);
+      const std::set<std::string> different(from, c.got.end());
+      ASSERT_EQ(different.size(), c.got.size() - c.session_from) << c.id;
+    }
+  }
+  for (Subscriber5& c : clients_) end(c);
+  world_.busy = [] { return false; };
+  world_.run();
+  EXPECT_EQ(world_.counters->queued_messages.load(), 0U);
+  EXPECT_EQ(world_.counters->queued_bytes.load(), 0U);
+  EXPECT_EQ(world_.counters->subscriptions.load(), 0U);
+  EXPECT_EQ(world_.counters->shared_groups.load(), 0U);
+  EXPECT_EQ(world_.counters->sessions.load(), 0U);
+  world_.commit();
+  for (const auto& [key, value] : world_.store.values) EXPECT_EQ(key, "0");
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Property, ::testing::Range(1U, 41U));
