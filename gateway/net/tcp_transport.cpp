@@ -40,7 +40,8 @@ void TcpTransport::wait_writable(Wake wake) {
 }
 
 void TcpTransport::soon(Wake wake) {
-  boost::asio::post(socket_.get_executor(), [wake] { wake.call(wake.context, wake.connection); });
+  auto& io = static_cast<boost::asio::io_context&>(socket_.get_executor().context());
+  boost::asio::post(io, [wake] { wake.call(wake.context, wake.connection); });
 }
 
 void TcpTransport::cancel() {
