@@ -63,6 +63,7 @@ class IoFixture : public ::testing::Test {
     loop_ = std::make_unique<broker::DispatchLoop>(*dispatch_, *inbox_, *journal_, *store_,
                                                    os::system_clock());
     loop_->recover();
+    dispatch_->recovered([](const broker::KeptSession&) {});
     broker_->applied = [this] { return loop_->applied(); };
     io_->open(*broker_, 3, net);
     journal_->start([this](storage::Position) { io_->journal_moved(); }, [](const std::string&) {});
