@@ -76,6 +76,10 @@ bool Broker::publish_will(SessionState& session, Moment now, std::size_t thread)
   if (appended) {
     ledger.received(thread, lane);
     counters.wills.fetch_add(1, std::memory_order_relaxed);
+    if (presence) {
+      presence->record(
+          {.what = PresenceEvent::What::will, .client_id = session.client_id, .topic = will.topic});
+    }
   }
   session.will.reset();
   session.will_published = true;
@@ -135,7 +139,14 @@ void Broker::restore(const KeptSession& kept, Moment now) {
   const std::chrono::microseconds away(kept.left_at ? now.wall.micros - kept.left_at->micros : 0);
   const Ticks left = now.ticks - std::max(away, std::chrono::microseconds(0));
   session->until = left + session->expiry;
-  if (!kept.left_at) session->left_at = now.wall;
+  if (!kept.left_at) {
+    session->left_at = now.wall;
+    if (presence) {
+      presence->record({.what = PresenceEvent::What::disconnected,
+                        .client_id = kept.client_id,
+                        .reason = reason_killed});
+    }
+  }
   if (kept.has_will) {
     session->will = LastWill::copy(kept.will);
     session->will_at = left + std::min(session->will->delay, session->expiry);

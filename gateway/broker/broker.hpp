@@ -7,9 +7,12 @@
 #include <functional>
 #include <optional>
 
+#include "gateway/broker/arrival_check.hpp"
+#include "gateway/broker/committed_positions.hpp"
 #include "gateway/broker/dispatch_inbox.hpp"
 #include "gateway/broker/ledger.hpp"
 #include "gateway/broker/live_catalog.hpp"
+#include "gateway/broker/presence.hpp"
 #include "gateway/broker/retained.hpp"
 #include "gateway/broker/session_registry.hpp"
 #include "gateway/security/authenticator.hpp"
@@ -82,6 +85,9 @@ struct Broker {
   const security::LiveAcl* acl = nullptr;            // null: all but the reserved topics
   /// Up to where records have taken effect in the dispatcher; empty: wherever they are durable.
   std::function<storage::Position()> applied{};
+  ArrivalCheck* arrival_check = nullptr;          // null: what does not fit is the lanes' affair
+  Presence* presence = nullptr;                   // null: nobody wants to know
+  const CommittedPositions* committed = nullptr;  // PUBACK and PUBCOMP wait for it, if set
   SessionRegistry registry{};
   BrokerCounters counters{};
 

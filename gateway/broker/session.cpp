@@ -64,6 +64,7 @@ Session::Received Session::receive(std::string_view bytes, Moment now, std::stri
 
 Session::Next Session::handle(const mqtt::Frame& frame, Moment now, std::string& out,
                               AckQueue& acks) {
+  broker_.ledger.passed(self_.thread, Traffic::messages_received);
   if (frame.type == PacketType::publish && state_ == State::connected) {
     return on_publish(frame, now, out, acks);
   }
@@ -89,6 +90,7 @@ Session::Next Session::handle(const mqtt::Frame& frame, Moment now, std::string&
       const auto ping = mqtt::decode_pingreq(frame);
       if (!ping) return fail(ping.error(), out);
       mqtt::encode_pingresp(out);
+      broker_.ledger.passed(self_.thread, Traffic::messages_sent);
       return Next::read;
     }
     case PacketType::disconnect:
@@ -106,7 +108,7 @@ Session::Next Session::handle(const mqtt::Frame& frame, Moment now, std::string&
 
 PendingAck Session::pending(storage::Position end, mqtt::PacketId id, PacketType type,
                             ReasonCode code) const noexcept {
-  return {end, self_.slot, self_.generation, id, type, code};
+  return {end, self_.slot, self_.generation, id, type, code, lane_};
 }
 
 Session::Next Session::fail(Error error, std::string& out) {
@@ -135,6 +137,7 @@ Session::Next Session::no_room(storage::AppendError error, std::string& out) {
 void Session::disconnect(ReasonCode code, std::string& out) {
   // Before the CONNACK a server sends no DISCONNECT [MQTT-3.14.0-1]; 3.1.1 servers never do.
   if (state_ == State::connected && version_ == Version::v5) mqtt::encode_disconnect(out, code);
+  if (state_ == State::connected) end_ = code;
   state_ = State::closed;
 }
 
@@ -153,6 +156,7 @@ Session::Next Session::on_disconnect(const mqtt::Frame& frame, std::string& out)
   }
   // Only a plain DISCONNECT takes the Will back [MQTT-3.14.4-3]; in 3.1.1 there is no other.
   if (decoded->code == ReasonCode::success) session_->will.reset();
+  end_ = decoded->code;
   state_ = State::closed;
   return Next::close;
 }
@@ -186,6 +190,23 @@ Session::Next Session::tick(Moment now, bool waits_for_us, std::string& out) {
   return Next::close;
 }
 
+void Session::tell_presence() const {
+  if (!broker_.presence) return;
+  PresenceEvent event{.client_id = client_id_,
+                      .user = identity_.user,
+                      .address = peer_.address,
+                      .protocol = version_};
+  if (state_ == State::connected) {
+    event.clean_start = clean_start_;
+    event.session_present = present_;
+  } else {
+    event.what = end_ == ReasonCode::session_taken_over ? PresenceEvent::What::taken_over
+                                                        : PresenceEvent::What::disconnected;
+    event.reason = end_ ? reason_name(*end_) : reason_closed;
+  }
+  broker_.presence->record(event);
+}
+
 void Session::closed(Moment now) {
   state_ = State::closed;
   if (!session_) return;
@@ -193,7 +214,10 @@ void Session::closed(Moment now) {
     return broker_.registry.leave(client_id_, self_, SessionState::Ticks::max());
   }
   SessionState& s = *session_;
-  if (began_) broker_.inbox.put(Detach{client_id_, self_});
+  if (began_) {
+    broker_.inbox.put(Detach{client_id_, self_});
+    tell_presence();
+  }
   if (told_) {
     if (!began_) s.will.reset();  // the client was never let in
     broker_.keep(s, expiry_.count() > 0);

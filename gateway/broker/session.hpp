@@ -120,14 +120,20 @@ class Session {
   Next welcome(std::string& out);
   Next refuse(mqtt::Version version, mqtt::ReasonCode code, const char* reason, std::string& out);
 
+  void tell_presence() const;
+
   // session_publish.cpp
   Next on_publish(const mqtt::Frame& frame, Moment now, std::string& out, AckQueue& acks);
   Next on_pubrel(const mqtt::Frame& frame, std::string& out, AckQueue& acks);
   /// The topic, through its alias where there is one; an error is a protocol error.
   mqtt::Decoded<std::string_view> resolve_alias(std::string_view topic, std::uint16_t alias);
   /// Why the publish is not taken, if it is not.
-  std::optional<mqtt::ReasonCode> refusal(const mqtt::PublishView& publish, std::string_view topic);
+  std::optional<mqtt::ReasonCode> refusal(const mqtt::PublishView& publish, std::string_view topic,
+                                          Moment now);
   bool is_too_deep(std::string_view topic) const noexcept;
+  /// Whether the client may have a receipt where it wants one, if it does.
+  bool may_have_receipt(const mqtt::PublishView& publish) const;
+  bool fits_mappings(const mqtt::PublishView& publish, std::string_view topic, Moment now);
   Next not_appended(storage::AppendError error, mqtt::QoS qos, std::string& out);
   Next reject(mqtt::PacketId id, mqtt::QoS qos, mqtt::ReasonCode code, std::string& out,
               AckQueue& acks);
@@ -156,11 +162,13 @@ class Session {
   mqtt::Version version_ = mqtt::Version::v311;
   std::chrono::steady_clock::time_point heard_;
   const char* reason_ = "";
+  std::optional<mqtt::ReasonCode> end_;  // why the connection ends, as far as anybody said
 
   // What CONNECT asked for.
   std::string client_id_;
   bool assigned_id_ = false;
   bool clean_start_ = true;
+  bool problem_information_ = true;  // the client wants to be told why [MQTT-3.1.2-29]
   std::uint16_t asked_keep_alive_ = 0;
   std::uint16_t keep_alive_ = 0;  // seconds
   std::chrono::seconds asked_expiry_{0};
@@ -187,7 +195,13 @@ class Session {
   std::uint16_t in_flight_ = 0;  // QoS 1 and 2 of the client's, against receive_maximum
   bool outlives_us_ = false;     // the session may: then the journal keeps its open QoS 2 ids
   std::vector<mqtt::PacketId> open_ids_;  // else they are here
-  std::vector<std::string> aliases_;      // index: alias - 1
+  struct Refusal {
+    mqtt::PacketId packet_id;
+    std::string why;
+  };
+  std::vector<Refusal> refusals_;     // whose PUBACK or PUBREC is not sent yet
+  std::string why_refused_;           // of the publish at hand; mostly empty
+  std::vector<std::string> aliases_;  // index: alias - 1
   RouteCache routes_;
   RateLimit publish_rate_;
   RateLimit byte_rate_;

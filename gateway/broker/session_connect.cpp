@@ -58,6 +58,7 @@ Session::Next Session::on_connect(const mqtt::Frame& frame, std::string& out) {
   expiry_ = std::min(asked_expiry_, options.max_session_expiry);
   receive_maximum_ = connect.properties.receive_maximum.value_or(65535);
   maximum_packet_size_ = connect.properties.maximum_packet_size.value_or(0xFFFFFFFF);
+  problem_information_ = connect.properties.request_problem_information.value_or(1) != 0;
   topic_alias_maximum_ = connect.properties.topic_alias_maximum.value_or(0);
   assigned_id_ = connect.client_id.empty();
   client_id_ = assigned_id_ ? make_client_id() : std::string(connect.client_id);
@@ -221,6 +222,8 @@ Session::Next Session::welcome(std::string& out) {
   state_ = State::connected;
   began_ = true;
   count(broker_.counters.connects);
+  broker_.ledger.passed(self_.thread, Traffic::messages_sent);
+  tell_presence();
   broker_.inbox.put(Attach{client_id_, self_, receive_maximum_, maximum_packet_size_, version_,
                            session_->journaled ? session_->last_event : storage::Position{}});
   return Next::read;

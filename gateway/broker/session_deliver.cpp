@@ -80,6 +80,9 @@ void Session::deliver(Delivery&& delivery, Moment now, std::string& out) {
         delivery.qos == QoS::at_least_once ? Await::puback : Await::pubrec;
   }
   mqtt::encode_publish(out, version_, publish);
+  broker_.ledger.passed(self_.thread, Traffic::messages_sent);
+  broker_.ledger.passed(self_.thread, Traffic::publishes_sent);
+  broker_.ledger.passed(self_.thread, Traffic::publish_bytes_sent, publish.payload.size());
   count(broker_.counters.delivered);
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "gateway/broker/receipts.hpp"
 #include "gateway/broker/session.hpp"
 #include "gateway/mqtt/acks.hpp"
 #include "gateway/mqtt/properties.hpp"
@@ -54,7 +55,7 @@ Session::Next Session::on_publish(const mqtt::Frame& frame, Moment now, std::str
     publish_rate_.take(1);
     byte_rate_.take(frame.size);
   };
-  if (const auto code = refusal(publish, topic)) {
+  if (const auto code = refusal(publish, topic, now)) {
     taken();
     return reject(publish.packet_id, publish.qos, *code, out, acks);
   }
@@ -77,7 +78,10 @@ Session::Next Session::on_publish(const mqtt::Frame& frame, Moment now, std::str
     if (own_id) open_ids_.push_back(publish.packet_id);
   }
   // A duplicate is in the journal already.
-  if (!appended->duplicate) broker_.ledger.received(self_.thread, lane_);
+  if (appended->duplicate) return Next::read;
+  broker_.ledger.received(self_.thread, lane_);
+  broker_.ledger.passed(self_.thread, Traffic::publishes_received);
+  broker_.ledger.passed(self_.thread, Traffic::publish_bytes_received, publish.payload.size());
   return Next::read;
 }
 
@@ -89,10 +93,32 @@ bool Session::is_too_deep(std::string_view topic) const noexcept {
   return slashes >= options.max_topic_levels;
 }
 
+bool Session::may_have_receipt(const mqtt::PublishView& publish) const {
+  if (publish.properties.empty() || !broker_.acl) return true;
+  const auto topic = Receipts::topic(publish.properties);
+  return !topic || broker_.acl->get()->may_publish(identity_, client_id_, *topic);
+}
+
+bool Session::fits_mappings(const mqtt::PublishView& publish, std::string_view topic, Moment now) {
+  if (!broker_.arrival_check) return true;
+  auto why =
+      broker_.arrival_check->refuse(self_.thread, {.topic = topic,
+                                                   .client_id = client_id_,
+                                                   .payload = publish.payload,
+                                                   .properties = publish.properties,
+                                                   .received_at = now.wall,
+                                                   .position = 0,
+                                                   .qos = static_cast<std::uint8_t>(publish.qos),
+                                                   .retain = publish.retain});
+  if (!why) return true;
+  why_refused_ = std::move(*why);
+  return false;
+}
+
 // What was taken already stays taken, also when a new mapping file or ACL has come into force
 // since: its packet id must not be freed, or the next message under it would pass for this one.
-std::optional<ReasonCode> Session::refusal(const mqtt::PublishView& publish,
-                                           std::string_view topic) {
+std::optional<ReasonCode> Session::refusal(const mqtt::PublishView& publish, std::string_view topic,
+                                           Moment now) {
   std::optional<ReasonCode> code;
   std::atomic<std::uint64_t>* counter = nullptr;
   if (is_too_deep(topic)) {
@@ -112,9 +138,18 @@ std::optional<ReasonCode> Session::refusal(const mqtt::PublishView& publish,
       code = ReasonCode::topic_name_invalid;
     }
   }
+  if (!code && !may_have_receipt(publish)) {
+    code = ReasonCode::not_authorized;
+    counter = &broker_.counters.denied_publishes;
+  }
+  if (!code && !fits_mappings(publish, topic, now)) {
+    code = ReasonCode::payload_format_invalid;
+    counter = &broker_.counters.invalid_payloads;
+  }
   if (!code) return code;
   if (publish.qos == QoS::exactly_once && outlives_us_ &&
       broker_.journal.is_open(client_id_, publish.packet_id)) {
+    why_refused_.clear();
     return std::nullopt;
   }
   if (counter) count(*counter);
@@ -150,13 +185,17 @@ Session::Next Session::not_appended(AppendError error, QoS qos, std::string& out
 Session::Next Session::reject(mqtt::PacketId id, QoS qos, ReasonCode code, std::string& out,
                               AckQueue& acks) {
   count(broker_.counters.rejected_publishes);
-  if (qos == QoS::at_most_once) return Next::read;
+  if (qos == QoS::at_most_once) {
+    why_refused_.clear();
+    return Next::read;
+  }
   if (version_ != mqtt::Version::v5) {
     return fail({code, "a publish that is not taken, and 3.x has no word for it"}, out);
   }
   const auto type = qos == QoS::at_least_once ? PacketType::puback : PacketType::pubrec;
   acks.push(pending({}, id, type, code));
   ++in_flight_;
+  if (!why_refused_.empty()) refusals_.push_back({id, std::exchange(why_refused_, {})});
   return Next::read;
 }
 
@@ -168,7 +207,9 @@ Session::Next Session::on_pubrel(const mqtt::Frame& frame, std::string& out, Ack
     const auto erased = std::erase(open_ids_, decoded->packet_id);
     const ReasonCode code =
         erased == 0 ? ReasonCode::packet_identifier_not_found : ReasonCode::success;
-    acks.push(pending({}, decoded->packet_id, PacketType::pubcomp, code));
+    // The row of its publish lies below what is appended now.
+    const auto end = broker_.committed ? broker_.journal.appended() : storage::Position{};
+    acks.push(pending(end, decoded->packet_id, PacketType::pubcomp, code));
     return Next::read;
   }
   const auto released = broker_.journal.release(client_id_, decoded->packet_id);
@@ -186,7 +227,19 @@ void Session::acknowledge(const PendingAck& ack, std::string& out) {
     answers_.erase(answers_.begin());
     return;
   }
-  mqtt::encode_ack(out, version_, ack.type, {ack.packet_id, ack.code});
+  broker_.ledger.passed(self_.thread, Traffic::messages_sent);
+  const auto refused = std::find_if(refusals_.begin(), refusals_.end(), [&](const Refusal& r) {
+    return ack.code == ReasonCode::payload_format_invalid && r.packet_id == ack.packet_id;
+  });
+  if (refused != refusals_.end()) {
+    mqtt::encode_ack(out, version_, ack.type, {ack.packet_id, ack.code},
+                     {.reason_string = refused->why,
+                      .requested = problem_information_,
+                      .maximum_packet_size = maximum_packet_size_});
+    refusals_.erase(refused);
+  } else {
+    mqtt::encode_ack(out, version_, ack.type, {ack.packet_id, ack.code});
+  }
   // The client may send the next one now: QoS 2 counts until PUBCOMP, or a PUBREC that refuses.
   const bool done = ack.type != PacketType::pubrec || ack.code >= ReasonCode::unspecified_error;
   if (done && in_flight_ > 0) --in_flight_;

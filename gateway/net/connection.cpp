@@ -105,6 +105,7 @@ void Connection::on_readable() {
     transport_->describe(peer_);
     session_.meet(peer_);
   }
+  thread_.broker().ledger.passed(self_.thread, broker::Traffic::bytes_received, got.bytes);
   handle(own ? std::string_view(kept_) : std::string_view(shared.data(), had + got.bytes));
 }
 
@@ -179,6 +180,7 @@ void Connection::flush() {
       return;
     }
     sent_ += sent.bytes;
+    thread_.broker().ledger.passed(self_.thread, broker::Traffic::bytes_sent, sent.bytes);
   }
   empty(out_);
   sent_ = 0;

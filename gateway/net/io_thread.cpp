@@ -33,6 +33,7 @@ IoThread::IoThread(std::uint8_t index, broker::Broker& broker, const std::vector
       ticker_(io_),
       pause_(io_),
       buffer_(std::make_unique<char[]>(buffer_size)),
+      acks_(broker.committed),
       hold_(io_) {
   for (const Bound& bound : listeners) acceptors_.emplace_back(*this, io_, bound);
 }
