@@ -14,8 +14,6 @@
 
 namespace rowgate::broker {
 
-inline namespace durable {  // until outgoing.hpp, which has the same names, is gone
-
 /// One publish, shared by all its recipients. Immutable.
 struct LiveMessage {
   std::string topic;
@@ -39,7 +37,5 @@ struct Delivery {
   /// What it takes while it waits, as if no other recipient shared the message.
   std::size_t bytes() const noexcept;
 };
-
-}  // namespace durable
 
 }  // namespace rowgate::broker
