@@ -93,16 +93,21 @@ Gateway::Gateway(const config::Config& config)
     : config_(config),
       listener_(listeners(config), tls_options(config)),
       data_dir_(open_data_dir(config.data_dir)),
+      security_(config),
       catalog_(load_catalog(config.mapping, 1)),
       watch_(config.mapping) {
   sink_ = open_sink(sink_options(config_));
   open_journal();
   identity_ = gateway_identity(config_, *data_dir_);
-  ledger_ = std::make_unique<broker::Ledger>(256, journal_->lanes());
+  ledger_ = std::make_unique<broker::Ledger>(OwnMessages::ledger_threads, journal_->lanes());
+  own_ = std::make_unique<OwnMessages>(config_, *journal_, catalog_, *ledger_);
   subscribers_ = std::make_unique<Subscribers>(
       config_, *journal_, [this](broker::Delivery&& copy) { listener_.deliver(std::move(copy)); });
   broker_.reset(new broker::Broker{*journal_, catalog_, *ledger_, listener_, subscribers_->inbox(),
                                    subscribers_->retained(), broker_options(config_)});
+  broker_->authenticator = &security_.authenticator();
+  broker_->acl = &security_.acl();
+  own_->join(*broker_);
   broker_->applied = [this] { return subscribers_->applied(); };
   const broker::Moment now{os::system_clock().now(), os::system_clock().ticks()};
   subscribers_->recover([&](const broker::KeptSession& kept) { broker_->restore(kept, now); });
@@ -136,6 +141,7 @@ void Gateway::open_lanes() {
   options.backoff_max = config_.drain.backoff_max;
   options.store_unmapped = config_.drain.unmapped == config::Unmapped::store;
   options.accept_gap = config_.journal.on_gap == config::OnGap::accept;
+  own_->observe(options, [this] { listener_.journal_moved(); });
   counters_ = std::vector<storage::LaneCounters>(journal_->lanes());
   bool away = false;
   for (std::uint16_t i = 0; i < journal_->lanes(); ++i) {
@@ -188,14 +194,17 @@ void Gateway::start() {
   listener_.open(*broker_, threads, net_options(config_, max_connections()));
   http_ = std::make_unique<http::Server>(
       config_.http.listen.host, config_.http.listen.port,
-      http::Endpoints{
-          .live =
-              [this] {
-                return http::Answer{!faulted_, faulted_ ? "faulted" : "alive"};
-              },
-          .ready = [this] { return ready(); },
-          .metrics = [this] { return metrics_text(*broker_, subscribers_->counters(), counters_); },
-          .reload_mapping = [this] { return reload_mapping(); }});
+      http::Endpoints{.live =
+                          [this] {
+                            return http::Answer{!faulted_, faulted_ ? "faulted" : "alive"};
+                          },
+                      .ready = [this] { return ready(); },
+                      .metrics =
+                          [this] {
+                            return metrics_text(*broker_, subscribers_->counters(), counters_) +
+                                   own_->metrics_text();
+                          },
+                      .reload_mapping = [this] { return reload_mapping(); }});
   journal_->start([this](storage::Position) { listener_.journal_moved(); },
                   [this](const std::string& what) { fault(what); });
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
@@ -244,6 +253,7 @@ void Gateway::await_signal() {
     if (signal == SIGHUP) {
       reload_mapping();
       listener_.reload_certificate();
+      security_.reload();
       return await_signal();
     }
     spdlog::info("{}: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -268,9 +278,11 @@ void Gateway::trim() {
 void Gateway::housekeeping() {
   trim();
   listener_.journal_moved();  // for publishers that wait for room
+  own_->tick(subscribers_->counters(), counters_);
   if (++ticks_ % ticks_a_second == 0) {
     if (watch_.changed()) reload_mapping();
     listener_.reload_changed_certificate();
+    security_.reload();
   }
   timer_.expires_after(housekeeping_interval);
   timer_.async_wait([this](const boost::system::error_code& cancelled) {
@@ -285,7 +297,8 @@ void Gateway::stop() {
   listener_.quiesce();
   await_commit();
   listener_.finish();
-  await_commit();  // sessions that ended with their connections
+  own_->tick(subscribers_->counters(), counters_);  // what they said last
+  await_commit();                                   // sessions that ended with their connections
   subscribers_->stop();
   for (LaneThread& lane : lanes_) lane.thread.request_stop();
   for (LaneThread& lane : lanes_) lane.thread.join();

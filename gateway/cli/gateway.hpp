@@ -14,6 +14,8 @@
 
 #include "gateway/broker/broker.hpp"
 #include "gateway/cli/mapping_watch.hpp"
+#include "gateway/cli/own_messages.hpp"
+#include "gateway/cli/security.hpp"
 #include "gateway/cli/subscribers.hpp"
 #include "gateway/config/config.hpp"
 #include "gateway/http/server.hpp"
@@ -63,11 +65,13 @@ class Gateway {
   const config::Config config_;
   net::IoThreads listener_;  // claims its port before anything is written
   std::unique_ptr<os::Directory> data_dir_;
+  Security security_;
   std::string identity_;
   broker::LiveCatalog catalog_;
   std::unique_ptr<storage::Sink> sink_;
   std::unique_ptr<storage::Journal> journal_;
   std::unique_ptr<broker::Ledger> ledger_;
+  std::unique_ptr<OwnMessages> own_;
   std::unique_ptr<Subscribers> subscribers_;
   std::unique_ptr<broker::Broker> broker_;
   std::vector<storage::LaneCounters> counters_;

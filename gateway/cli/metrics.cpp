@@ -114,7 +114,17 @@ void write_listener(http::MetricsText& text, const broker::Broker& broker) {
   single(text, "rowgate_keep_alive_timeouts_total", MetricType::counter,
          "Connections closed because the client fell silent.", c.keep_alive_timeouts.load());
   single(text, "rowgate_rejected_publishes_total", MetricType::counter,
-         "Publishes refused because no mapping takes their topic.", c.rejected_publishes.load());
+         "Publishes refused, for whatever reason.", c.rejected_publishes.load());
+  single(text, "rowgate_held_back_total", MetricType::counter,
+         "Times a client had to wait because it published faster than it may.", c.held_back.load());
+  single(text, "rowgate_invalid_payloads_total", MetricType::counter,
+         "Publishes refused: their payload is not the text that it is said to be.",
+         c.invalid_payloads.load());
+  single(text, "rowgate_not_retained_total", MetricType::counter,
+         "Publishes whose message found no room among the retained ones.", c.not_retained.load());
+  single(text, "rowgate_wills_total", MetricType::counter, "Wills published.", c.wills.load());
+  single(text, "rowgate_expired_sessions_total", MetricType::counter,
+         "Sessions that ended because their client stayed away.", c.expired_sessions.load());
   single(text, "rowgate_stalls_total", MetricType::counter,
          "Times a publisher had to wait for room in the journal.", c.stalls.load());
   single(text, "rowgate_live_delivered_total", MetricType::counter,
@@ -125,6 +135,23 @@ void write_listener(http::MetricsText& text, const broker::Broker& broker) {
          static_cast<std::uint64_t>(broker.registry.size()));
   single(text, "rowgate_mapping_generation", MetricType::gauge,
          "Counts up with each mapping that came into force.", broker.catalog.generation());
+}
+
+void write_security(http::MetricsText& text, const broker::Broker& broker) {
+  const broker::BrokerCounters& c = broker.counters;
+  text.family("rowgate_denied_total", MetricType::counter,
+              "What the access control list, or a reserved topic, did not allow.");
+  text.sample("rowgate_denied_total", {{"access", "publish"}}, c.denied_publishes.load());
+  text.sample("rowgate_denied_total", {{"access", "subscribe"}}, c.denied_subscriptions.load());
+  if (broker.authenticator == nullptr) return;
+  const auto counts = broker.authenticator->counts();
+  text.family("rowgate_authentications_total", MetricType::counter, "CONNECTs checked, by result.");
+  text.sample("rowgate_authentications_total", {{"result", "accepted"}}, counts.accepted);
+  text.sample("rowgate_authentications_total", {{"result", "refused"}}, counts.refused);
+  text.sample("rowgate_authentications_total", {{"result", "busy"}}, counts.busy);
+  single(text, "rowgate_password_hashes_total", MetricType::counter,
+         "Passwords hashed; one that was right a short while ago is not hashed again.",
+         counts.hashed);
 }
 
 void write_delivery(http::MetricsText& text, const broker::DispatchCounters& c) {
@@ -192,6 +219,7 @@ std::string metrics_text(const broker::Broker& broker, const broker::DispatchCou
   write_lanes(text, lanes);
   write_journal(text, broker.journal);
   write_listener(text, broker);
+  write_security(text, broker);
   write_delivery(text, dispatch);
   write_process(text);
   return text.take();
