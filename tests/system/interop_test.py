@@ -74,14 +74,14 @@ class InteropTest(harness.SqliteCase):
         self.node.start()
         self.ports["tcp"] = self.node.mqtt_port
 
-    def combinations(self, client, transports=TRANSPORTS):
-        """(transport, version, name) of each; `name` begins its client ids and topics. What it
-        published is checked in SQL when the case goes on."""
+    def each(self, client, check, transports=TRANSPORTS):
+        """check(transport, version, name) of each combination, then what it published, in SQL.
+        `name` begins its client ids and topics."""
         for transport in transports:
             for version, number in VERSIONS.items():
                 with self.subTest(client=client, transport=transport, version=version):
                     name = f"{client}-{transport}-{number}"
-                    yield transport, number, name
+                    check(transport, number, name)
                     self.assert_rows(name)
         self.assert_balanced(self.node)
 
@@ -108,37 +108,42 @@ class InteropTest(harness.SqliteCase):
     # --- the clients
 
     def test_paho_python(self):
-        for transport, version, name in self.combinations("paho-py"):
+        def check(transport, version, name):
             with PahoPython(self, transport, version, f"{name}-sub") as subscriber, \
                     PahoPython(self, transport, version, f"{name}-pub") as publisher:
                 self.assertEqual(subscriber.subscribe(f"{name}/+", 2), 2)
                 for qos in QOS:
                     publisher.publish(f"{name}/q{qos}", qos)
                 self.assert_got(name, subscriber.take(len(QOS) * COUNT))
+        self.each("paho-py", check)
 
     def test_paho_c(self):
         schemes = {"tcp": "tcp", "tls": "ssl", "ws": "ws", "wss": "wss"}
         program = os.environ.get("ROWGATE_PAHO_C", "")
         self.assertTrue(os.access(program, os.X_OK), f"ROWGATE_PAHO_C={program!r} is no program")
-        for transport, version, name in self.combinations("paho-c"):
+
+        def check(transport, version, name):
             lines = run([program, self.url(transport, schemes), version, COUNT, name,
                          *self.ca(transport)]).splitlines()
             self.assertEqual(lines[0], "granted 2")
             parts = [line.split() for line in lines[1:]]
             self.assert_got(name, [(topic, payload, int(qos)) for topic, payload, qos in parts])
+        self.each("paho-c", check)
 
     def test_mqtt_js(self):
         harness.node_modules()
         schemes = {"tcp": "mqtt", "tls": "mqtts", "ws": "ws", "wss": "wss"}
-        for transport, version, name in self.combinations("js"):
+
+        def check(transport, version, name):
             out = run(["node", "publish_and_subscribe.js", self.url(transport, schemes), version,
                        COUNT, name, *self.ca(transport)], cwd=harness.HERE / "node")
             answer = json.loads(out)
             self.assertEqual(answer["granted"], [2])
             self.assert_got(name, [(m["topic"], m["payload"], m["qos"]) for m in answer["got"]])
+        self.each("js", check)
 
     def test_mosquitto(self):
-        for transport, version, name in self.combinations("mosq", ("tcp", "tls")):
+        def check(transport, version, name):
             common = ["-h", "127.0.0.1", "-p", self.ports[transport], "-V",
                       {4: "mqttv311", 5: "mqttv5"}[version]]
             for ca in self.ca(transport):
@@ -148,6 +153,7 @@ class InteropTest(harness.SqliteCase):
                     run(["mosquitto_pub", *common, "-i", f"{name}-pub{qos}", "-q", qos, "-l",
                          "-t", f"{name}/q{qos}"], input="".join(f"{n}\n" for n in range(COUNT)))
                 self.assert_got(name, subscriber.take())
+        self.each("mosq", check, ("tcp", "tls"))
 
 
 class PahoPython:
