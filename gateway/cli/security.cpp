@@ -34,13 +34,13 @@ void make_bootstrap_user(const config::Config& config) {
   const auto& s = config.security;
   if (s.bootstrap_user.empty()) return;
   if (s.users.empty() || s.bootstrap_password.empty()) {
-    throw std::runtime_error(
+    throw config::ConfigError(
         "`security.bootstrap_user` needs `security.users`, the file to put it in, and "
         "`security.bootstrap_password`");
   }
   if (std::filesystem::exists(s.users)) return;
   if (const std::string problem = security::user_name_problem(s.bootstrap_user); !problem.empty()) {
-    throw std::runtime_error(fmt::format("`security.bootstrap_user`: {}", problem));
+    throw config::ConfigError(fmt::format("`security.bootstrap_user`: {}", problem));
   }
   security::edit_user_file(s.users, [&](security::UserFile& file) {
     file.put({s.bootstrap_user, {}, security::hash_password(s.bootstrap_password)});
@@ -88,9 +88,11 @@ bool is_anonymous_allowed(const config::Config& config) {
   return are_all_loopback(config) && !has_credentials(config);
 }
 
-Security::Security(const config::Config& config)
+Security::Security(const config::Config& config) try
     : authenticator_(checked_options(config), &warnings_), acl_(config.security.acl) {
   warn_of(std::exchange(warnings_, {}));
+} catch (const security::FileError& error) {
+  throw config::ConfigError(error.what());
 }
 
 void Security::reload() {

@@ -16,7 +16,7 @@ bool is_anonymous_allowed(const config::Config& config);
 class Security {
  public:
   /// Makes the bootstrap user where the users file is missing, and reads the files. Says in the log
-  /// what an operator should know. Throws std::runtime_error with sentences for people.
+  /// what an operator should know. Throws ConfigError.
   explicit Security(const config::Config& config);
 
   security::Authenticator& authenticator() noexcept { return authenticator_; }

@@ -81,7 +81,7 @@ struct Config {
   struct {
     Anonymous anonymous = Anonymous::local;
     std::string users;  // file of `rowgate user`; empty: no passwords
-    std::string acl;    // file; empty: everybody may publish and subscribe to all but $-topics
+    std::string acl;    // file; empty: everybody may do everything but publish to $SYS and the like
     std::string jwks;   // file: keys whose JWTs are taken as passwords; empty: none
     std::string jwt_audience;    // empty: not checked
     std::string jwt_issuer;      // empty: not checked

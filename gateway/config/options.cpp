@@ -174,7 +174,7 @@ void add_security(std::vector<Option>& to) {
                     "The file of users and passwords that `rowgate user` manages."));
   to.push_back(text("security.acl", "--acl", Kind::file, ROWGATE_MEMBER(security.acl),
                     "The file that says who may publish and subscribe to what; empty: everybody, "
-                    "to everything but `$` topics."));
+                    "to everything but the gateway's own `$` topics."));
   to.push_back(text("security.jwks", "", Kind::file, ROWGATE_MEMBER(security.jwks),
                     "A JWKS file: tokens signed with its keys are taken as passwords."));
   to.push_back(text("security.jwt_audience", "", Kind::text, ROWGATE_MEMBER(security.jwt_audience),
