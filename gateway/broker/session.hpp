@@ -36,6 +36,16 @@
 
 namespace rowgate::broker {
 
+/// A SUBSCRIBE or UNSUBSCRIBE under way: it may find no room half-way, and then goes on where it
+/// was when the packet is given again.
+struct SubscribeProgress {
+  std::size_t next = 0;  // filter
+  std::vector<mqtt::ReasonCode> codes;
+  std::vector<std::shared_ptr<const LiveMessage>> retained;  // for the filter at `next`
+  std::size_t queued = 0;                                    // of those
+  bool waited = false;                                       // since they were looked up
+};
+
 class Session {
  public:
   Session(Broker& broker, ConnectionRef self, std::chrono::steady_clock::time_point opened);
@@ -91,16 +101,6 @@ class Session {
   };
   /// What the client owes for a packet id of ours, or we owe it.
   enum class Await : std::uint8_t { puback, pubrec, our_pubrel, pubcomp };
-  /// A SUBSCRIBE or UNSUBSCRIBE under way: it may find no room half-way, and then goes on where it
-  /// was when the packet is given again.
-  struct Request {
-    std::size_t next = 0;  // filter
-    std::vector<mqtt::ReasonCode> codes;
-    std::vector<std::shared_ptr<const LiveMessage>> retained;  // for the filter at `next`
-    std::size_t queued = 0;                                    // of those
-    bool waited = false;                                       // since they were looked up
-  };
-
   // session.cpp
   Next handle(const mqtt::Frame& frame, Moment now, std::string& out, AckQueue& acks);
   Next fail(mqtt::Error error, std::string& out);
@@ -207,7 +207,7 @@ class Session {
   RateLimit byte_rate_;
 
   // What the client subscribed to.
-  std::optional<Request> request_;
+  std::optional<SubscribeProgress> request_;
   std::vector<std::vector<mqtt::ReasonCode>> answers_;  // SUBACKs, UNSUBACKs not yet durable: FIFO
   std::unordered_map<mqtt::PacketId, Await> outstanding_;  // our packet ids on this connection
   std::unordered_map<std::string, std::uint16_t> outgoing_aliases_;

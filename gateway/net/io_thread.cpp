@@ -206,6 +206,7 @@ void IoThread::post(Mail&& mail) {
 }
 
 void IoThread::open_mail() {
+  release_acks();  // a SUBACK that is due goes before the first copies of its subscription
   const Mailbox::Lost lost = mailbox_.take(mail_);
   for (Mail& mail : mail_) std::visit([this](auto& m) { open(m); }, mail);
   mail_.clear();  // what is delivered need not wait for the next mail to be freed
