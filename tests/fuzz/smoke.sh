@@ -1,13 +1,21 @@
 #!/bin/sh
-# smoke.sh BUILD_DIR SECONDS: runs each fuzzer for a bounded time from its seeds, and fails at the
-# first that crashes, hangs or leaks. What it finds on the way stays in BUILD_DIR/fuzz/found/NAME,
-# so that a later run goes on from there; a crashing input is kept in BUILD_DIR/fuzz/crash/.
+# smoke.sh BUILD_DIR SECONDS: runs the fuzzers for so long in all, each as long as the others and from
+# its seeds, and fails at the first that crashes, hangs or leaks. What it finds on the way stays in
+# BUILD_DIR/fuzz/found/NAME, so that a later run goes on from there; a crashing input is kept in
+# BUILD_DIR/fuzz/crash/.
 set -eu
 
 build=${1:?usage: smoke.sh BUILD_DIR SECONDS}
-seconds=${2:?usage: smoke.sh BUILD_DIR SECONDS}
+total=${2:?usage: smoke.sh BUILD_DIR SECONDS}
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$build/fuzz/crash"
+
+fuzzers=0
+for fuzzer in "$build"/fuzz/*_fuzz; do
+  if [ -x "$fuzzer" ]; then fuzzers=$((fuzzers + 1)); fi
+done
+# Zero would mean: for ever.
+seconds=$((fuzzers > 0 && total / fuzzers > 0 ? total / fuzzers : 1))
 
 ran=0
 for fuzzer in "$build"/fuzz/*_fuzz; do
