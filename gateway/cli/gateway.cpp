@@ -106,7 +106,7 @@ Gateway::Gateway(const config::Config& config)
   broker_.reset(new broker::Broker{*journal_, catalog_, *ledger_, listener_, subscribers_->inbox(),
                                    subscribers_->retained(), broker_options(config_)});
   broker_->authenticator = &security_.authenticator();
-  broker_->acl = &security_.acl();
+  if (!config.security.acl.empty()) broker_->acl = &security_.acl();
   own_->join(*broker_);
   broker_->applied = [this] { return subscribers_->applied(); };
   const broker::Moment now{os::system_clock().now(), os::system_clock().ticks()};

@@ -1,5 +1,6 @@
 // The verbs that keep the users file.
 #include <fmt/format.h>
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -69,18 +70,31 @@ class NoEcho {
     silent.c_lflag |= ECHONL;
     ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
     struct sigaction interrupt {};
-    interrupt.sa_handler = [](int) {};  // without SA_RESTART: read() ends with EINTR
+    interrupt.sa_handler = [](int) {};
     ::sigaction(SIGINT, &interrupt, &interrupt_);
+    // Delivered in wait() only: one that came just before a plain read() would be missed.
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGINT);
+    ::sigprocmask(SIG_BLOCK, &blocked, &mask_);
   }
   ~NoEcho() {
+    ::sigprocmask(SIG_SETMASK, &mask_, nullptr);
     ::sigaction(SIGINT, &interrupt_, nullptr);
     ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
   }
   NoEcho(const NoEcho&) = delete;
   NoEcho& operator=(const NoEcho&) = delete;
 
+  /// Until something was typed; false: it was an interrupt.
+  bool wait() const {
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    return ::ppoll(&input, 1, nullptr, &mask_) >= 0 || errno != EINTR;
+  }
+
  private:
   termios before_{};
+  sigset_t mask_{};
   struct sigaction interrupt_ {};
 };
 
@@ -90,8 +104,8 @@ std::string read_silently(const std::string& prompt, std::ostream& to) {
   std::string line;
   char c = 0;
   while (true) {
+    if (!silence.wait()) throw std::runtime_error("interrupted; nothing was changed");
     const ssize_t n = ::read(STDIN_FILENO, &c, 1);
-    if (n < 0 && errno == EINTR) throw std::runtime_error("interrupted; nothing was changed");
     if (n <= 0 || c == '\n') return line;
     line += c;
   }
