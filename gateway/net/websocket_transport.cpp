@@ -1,7 +1,6 @@
 #include "gateway/net/websocket_transport.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "gateway/net/websocket_upgrade.hpp"
@@ -9,9 +8,21 @@
 namespace rowgate::net {
 namespace {
 
-// Head and payload leave in one call, through a buffer of this size: a TLS record's.
-constexpr std::size_t max_frame = 16U << 10;
-constexpr std::size_t max_head = 4;  // of a frame up to 64 KiB
+// Frames leave together, through a buffer of this size: a TLS record's.
+constexpr std::size_t buffer_size = 16U << 10;
+constexpr std::size_t max_head = 10;
+
+/// Of the MQTT packet that `bytes` begin with, by its Remaining Length. We send whole packets only.
+std::size_t packet_size(std::string_view bytes) noexcept {
+  std::size_t remaining = 0;
+  std::size_t at = 1;
+  for (unsigned shift = 0; at < bytes.size() && shift < 28; shift += 7) {
+    const auto digit = static_cast<unsigned char>(bytes[at++]);
+    remaining |= static_cast<std::size_t>(digit & 0x7FU) << shift;
+    if ((digit & 0x80U) == 0) break;
+  }
+  return at + remaining;
+}
 
 }  // namespace
 
@@ -21,7 +32,7 @@ Transfer WebSocketTransport::receive(std::span<char> into) {
   const Transfer got = state_ == State::upgrading ? upgrade(into) : below().receive(into);
   if (got.flow != Flow::bytes) return got;
   const Transfer payload = decode(into.first(got.bytes));
-  if (!answers_.empty() && frame_left_ == 0) flush_answers();
+  if (!answers_.empty() && !in_frame()) flush_answers();
   return payload;
 }
 
@@ -68,26 +79,38 @@ Flow WebSocketTransport::flush_answers() {
   return Flow::bytes;
 }
 
-// A frame's head says how long it is, so a frame once begun is sent to its end with what it was
-// begun for; answers go between two frames.
+void WebSocketTransport::frame(std::string_view bytes) {
+  framed_.reserve(buffer_size);
+  framed_of_ = 0;
+  while (!bytes.empty() && framed_.size() + max_head < buffer_size) {
+    if (packet_left_ == 0) {
+      packet_left_ = packet_size(bytes);
+      append_frame_head(framed_, packet_left_);
+    }
+    const std::string_view piece =
+        bytes.substr(0, std::min(packet_left_, buffer_size - framed_.size()));
+    framed_ += piece;
+    packet_left_ -= piece.size();
+    framed_of_ += piece.size();
+    bytes.remove_prefix(piece.size());
+  }
+}
+
+// The caller's bytes count as sent when the frames around them are; until then it comes with the
+// same bytes again.
 Transfer WebSocketTransport::send(std::string_view bytes) {
   if (state_ != State::open) return {Flow::closed, 0};
-  if (frame_left_ == 0) {
+  if (!in_frame()) {
     if (const Flow flow = flush_answers(); flow != Flow::bytes) return {flow, 0};
-    frame_left_ = std::min(bytes.size(), max_frame - max_head);
-    append_frame_head(head_, frame_left_);
   }
-  const std::string_view payload = bytes.substr(0, frame_left_);
-  std::array<char, max_frame> buffer;
-  std::memcpy(buffer.data(), head_.data(), head_.size());
-  std::memcpy(buffer.data() + head_.size(), payload.data(), payload.size());
-  const Transfer sent = below().send({buffer.data(), head_.size() + payload.size()});
-  if (sent.flow != Flow::bytes) return sent;
-  const std::size_t of_head = std::min(sent.bytes, head_.size());
-  head_.erase(0, of_head);
-  const std::size_t of_payload = sent.bytes - of_head;
-  frame_left_ -= of_payload;
-  return {Flow::bytes, of_payload};
+  if (framed_.empty()) frame(bytes);
+  while (!framed_.empty()) {
+    const Transfer sent = below().send(framed_);
+    if (sent.flow != Flow::bytes) return {sent.flow, 0};
+    framed_.erase(0, sent.bytes);
+  }
+  std::string().swap(framed_);
+  return {Flow::bytes, framed_of_};
 }
 
 void WebSocketTransport::wait_readable(Wake wake) {
@@ -95,9 +118,9 @@ void WebSocketTransport::wait_readable(Wake wake) {
 }
 
 void WebSocketTransport::shutdown_send() {
-  const bool says_so = state_ == State::open && frame_left_ == 0;  // else it has been said
+  const bool says_so = state_ == State::open && !in_frame();  // else it has been said
   if (says_so) append_close(answers_, CloseCode::normal);
-  if (frame_left_ == 0) flush_answers();
+  if (!in_frame()) flush_answers();
   Layer::shutdown_send();
 }
 
