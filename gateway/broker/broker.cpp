@@ -130,6 +130,7 @@ void Broker::visit_due(Moment now, std::size_t thread) {
 
 void Broker::restore(const KeptSession& kept, Moment now) {
   auto session = std::make_shared<SessionState>(kept.client_id);
+  session->user = kept.user;
   session->known = true;
   session->journaled = true;
   session->expiry = std::chrono::seconds(kept.expiry);

@@ -86,6 +86,7 @@ void Dispatch::recovered(const std::function<void(const KeptSession&)>& visit) {
   for (const auto& [id, client] : s.recorded) {
     s.mark(*client);  // its copies of shared subscriptions go back, unless it attaches first
     KeptSession kept{.client_id = id,
+                     .user = client->user,
                      .expiry = client->expiry,
                      .left_at = client->left_at,
                      .filters = {},

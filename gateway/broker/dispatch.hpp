@@ -77,6 +77,7 @@ struct Detach {
 /// The sessions that a restart finds: for the registry.
 struct KeptSession {
   std::string client_id;
+  std::string user;                  // whose it is; empty: anonymous
   std::uint32_t expiry = 0;          // seconds
   std::optional<Timestamp> left_at;  // nullopt: it was connected when the gateway ended
   std::vector<std::string> filters;

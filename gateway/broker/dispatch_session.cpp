@@ -59,6 +59,7 @@ void Dispatch::State::on(const event::Began& e, const Source& source) {
     client.durable = durable;
     counters.sessions.fetch_add(durable ? 1 : std::uint64_t(-1), std::memory_order_relaxed);
   }
+  client.user = e.user;
   client.expiry = e.expiry;
   client.left_at.reset();
   client.will.reset();

@@ -43,6 +43,7 @@ struct ClientState : Receiver {
 
   bool recorded = false;  // its Began is in the journal, so its session is in the store
   bool durable = false;   // it outlives its connection
+  std::string user;       // empty: anonymous
   std::uint32_t expiry = 0;
   std::optional<Timestamp> left_at;
   std::optional<Will> will;  // unpublished

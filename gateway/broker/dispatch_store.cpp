@@ -75,6 +75,7 @@ std::string encode_session(const ClientState& client) {
                          (client.will ? 4U : 0U) | (client.will && client.will->retain ? 8U : 0U);
   out.u8(static_cast<std::uint8_t>(flags));
   out.le(client.expiry);
+  text(out, client.user);
   if (client.left_at) out.le(client.left_at->micros);
   if (client.will) {
     const Will& will = *client.will;
@@ -175,6 +176,7 @@ void Dispatch::State::load_session(std::string_view id, std::string_view value) 
   client->recorded = true;
   client->durable = (flags & 1) != 0;
   client->expiry = in.le<std::uint32_t>();
+  client->user = text(in);
   if ((flags & 2) != 0) client->left_at = Timestamp{in.le<std::int64_t>()};
   if ((flags & 4) != 0) {
     Will will;

@@ -35,6 +35,7 @@ Session::Next Session::on_connect(const mqtt::Frame& frame, std::string& out) {
   }
   const mqtt::ConnectView& connect = *decoded;
   version_ = connect.version;
+  maximum_packet_size_ = connect.properties.maximum_packet_size.value_or(0xFFFFFFFF);
   if (connect.properties.authentication_method) {
     return refuse(version_, ReasonCode::bad_authentication_method,
                   "no authentication method is offered [MQTT-4.12.0-1]", out);
@@ -57,7 +58,6 @@ Session::Next Session::on_connect(const mqtt::Frame& frame, std::string& out) {
                                  : options.max_session_expiry;
   expiry_ = std::min(asked_expiry_, options.max_session_expiry);
   receive_maximum_ = connect.properties.receive_maximum.value_or(65535);
-  maximum_packet_size_ = connect.properties.maximum_packet_size.value_or(0xFFFFFFFF);
   problem_information_ = connect.properties.request_problem_information.value_or(1) != 0;
   topic_alias_maximum_ = connect.properties.topic_alias_maximum.value_or(0);
   assigned_id_ = connect.client_id.empty();
@@ -126,7 +126,11 @@ Session::Next Session::admit(Moment now, std::string& out) {
 }
 
 Session::Next Session::claim(Moment now, std::string& out) {
-  SessionRegistry::Claim claim = broker_.registry.claim(client_id_, self_);
+  SessionRegistry::Claim claim = broker_.registry.claim(client_id_, identity_.user, self_);
+  if (!claim.state) {
+    return refuse(version_, ReasonCode::client_identifier_not_valid,
+                  "the client id is in use by a session of another user", out);
+  }
   session_ = std::move(claim.state);
   state_ = State::awaiting_take_over;
   if (!claim.displaced) return begin(now, out);
@@ -175,7 +179,8 @@ Broker::NotTold Session::tell_began(Moment now) {
   const bool was_journaled = s.journaled;
   s.journaled = expiry_.count() > 0 || will_ || present_ || (s.known && was_journaled) ||
                 !broker_.has_taken_effect(s.last_event);
-  event::Began began{client_id_, !present_, static_cast<std::uint32_t>(expiry_.count()), {}};
+  event::Began began{
+      client_id_, !present_, static_cast<std::uint32_t>(expiry_.count()), {}, s.user};
   if (will_) began.will = will_->view();
   if (const auto error = broker_.tell(s, began)) {
     s.journaled = was_journaled;
@@ -252,7 +257,9 @@ Session::Next Session::refuse(Version version, ReasonCode code, const char* reas
   if (told) {
     mqtt::Connack connack;
     connack.code = code;
+    const std::size_t before = out.size();
     mqtt::encode_connack(out, version, connack);
+    if (out.size() - before > maximum_packet_size_) out.resize(before);  // [MQTT-3.1.2-24]
   }
   return Next::close;
 }

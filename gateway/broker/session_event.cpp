@@ -29,6 +29,7 @@ class Encoder {
 
   void operator()(const event::Began& e) {
     begin(Type::began, e.client_id);
+    text16(e.user);
     flags({e.anew, e.will.has_value()});
     out_.le(e.expiry);
     if (e.will) will(*e.will);
@@ -142,6 +143,7 @@ class Decoder {
     switch (type) {
       case Type::began: {
         event::Began e{.client_id = client_id, .anew = true, .expiry = 0, .will = {}};
+        e.user = text16();
         const unsigned bits = flags(2);
         e.anew = (bits & 1) != 0;
         e.expiry = in_.le<std::uint32_t>();

@@ -62,6 +62,7 @@ struct Began {  // CONNECT was accepted
   bool anew = true;          // what there was of the session before is void [MQTT-3.1.2-4]
   std::uint32_t expiry = 0;  // seconds it outlives its connection; 0: it does not
   std::optional<WillView> will;
+  std::string_view user{};  // whose session it is; empty: anonymous
 };
 struct Left {  // the network connection is gone, the session stays
   std::string_view client_id;

@@ -9,7 +9,8 @@ void SessionRegistry::schedule(Entry& entry, std::optional<Ticks> due) {
   if (due) due_.emplace(*due, id);
 }
 
-SessionRegistry::Claim SessionRegistry::claim(std::string_view client_id, ConnectionRef by) {
+SessionRegistry::Claim SessionRegistry::claim(std::string_view client_id, std::string_view user,
+                                              ConnectionRef by) {
   const std::lock_guard lock(mutex_);
   auto it = entries_.find(client_id);
   if (it == entries_.end()) {
@@ -18,6 +19,11 @@ SessionRegistry::Claim SessionRegistry::claim(std::string_view client_id, Connec
     it = entries_.emplace(key, Entry{std::move(state), {}, {}}).first;
   }
   Entry& entry = it->second;
+  if (entry.state->user != user) {
+    // One that has ended, or is new, is anybody's. Only without a connection is it ours to look at.
+    if (entry.connection || entry.state->known) return {};
+    entry.state->user = user;
+  }
   schedule(entry, std::nullopt);
   Claim claim{entry.state, entry.connection};
   entry.connection = by;

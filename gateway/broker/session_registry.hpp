@@ -6,6 +6,9 @@
 // not go on before that connection has called leave(): until then packets of the old connection may
 // still reach the journal, and a QoS 2 packet id released by the new one could be opened again. The
 // SessionState goes from hand to hand with the claim.
+//
+// A session belongs to the user who began it: while it is connected or kept, nobody else's claim is
+// granted, else whoever may connect at all could read what waits for another.
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -28,11 +31,11 @@ class SessionRegistry {
   using Ticks = SessionState::Ticks;
 
   struct Claim {
-    std::shared_ptr<SessionState> state;
+    std::shared_ptr<SessionState> state;     // null: the session is another user's
     std::optional<ConnectionRef> displaced;  // wait for it to leave
   };
 
-  Claim claim(std::string_view client_id, ConnectionRef by);
+  Claim claim(std::string_view client_id, std::string_view user, ConnectionRef by);
 
   /// The connection is over. `due`: when the session has to be looked at; absent: it has ended, and
   /// nothing of it is to be remembered. After a take-over the state is the claimant's, and `due`

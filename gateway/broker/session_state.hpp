@@ -50,6 +50,8 @@ struct SessionState {
   explicit SessionState(std::string_view id) : client_id(id) {}
 
   const std::string client_id;
+  /// Whose session it is; empty: anonymous. Changed by SessionRegistry::claim() alone.
+  std::string user;
   std::set<std::string, std::less<>> filters;  // with their `$share/group/`
 
   bool known = false;      // to the dispatcher: Began was told, Ended was not

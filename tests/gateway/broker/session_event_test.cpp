@@ -17,7 +17,7 @@ std::string bytes_of(const SessionEvent& event) {
 std::vector<SessionEvent> examples() {
   const WillView will{"will/topic", "gone", "props", QoS::exactly_once, true, 30};
   const MessageView message{"a/b", "payload", "p", QoS::at_least_once, true, Timestamp{5}};
-  return {event::Began{"c", true, 60, will},
+  return {event::Began{"c", true, 60, will, "ann"},
           event::Began{"c", false, 0, std::nullopt},
           event::Left{"c", {123456}, 7, true},
           event::WillDone{"c"},
@@ -49,6 +49,7 @@ TEST(SessionEvent, KeepsEachFieldInItsPlace) {
   ASSERT_TRUE(decoded);
   const auto& began = std::get<event::Began>(*decoded);
   EXPECT_EQ(began.client_id, "c");
+  EXPECT_EQ(began.user, "ann");
   EXPECT_TRUE(began.anew);
   EXPECT_EQ(began.expiry, 60U);
   ASSERT_TRUE(began.will);
@@ -62,6 +63,8 @@ TEST(SessionEvent, KeepsEachFieldInItsPlace) {
 
 // The bytes are in journals on disk: whoever changes them must make a version of them.
 TEST(SessionEvent, HasBytesThatDoNotChange) {
+  EXPECT_EQ(bytes_of(event::Began{"c", true, 60, {}, "ann"}),
+            "\x01\x01\0c\x03\0ann\x01\x3c\0\0\0"s);
   EXPECT_EQ(bytes_of(event::Subscribed{"c", "a/#", {QoS::at_least_once, false, true, 2}}),
             "\x05\x01\0c\x03\0a/#\x01\x02\x02\0\0\0"s);
   EXPECT_EQ(bytes_of(event::Assigned{"c", 258, 3, {}}),
