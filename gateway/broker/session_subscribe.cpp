@@ -40,10 +40,10 @@ std::optional<ReasonCode> Session::refusal(const mqtt::SubscriptionRequest& requ
   std::string_view filter = request.filter;
   if (filter.starts_with(mqtt::share_prefix)) {
     const auto shared = mqtt::shared_filter(filter);
+    // Only in 3.x: there $share/ is a name like others, but for one this broker cannot serve.
     if (!shared) return ReasonCode::topic_filter_invalid;
     filter = shared->filter;
   }
-  if (!mqtt::is_topic_filter(filter)) return ReasonCode::topic_filter_invalid;
   const auto& filters = session_->filters;
   if (is_too_deep(filter) ||
       (filters.size() >= broker_.options.max_filters && !filters.contains(request.filter))) {

@@ -12,12 +12,26 @@ constexpr Error no_packet_id = malformed("packet identifier missing or 0 [MQTT-2
 constexpr Error cut_filter = malformed("topic filter is cut off");
 constexpr Error bad_filter = malformed("topic filter is not UTF-8 without U+0000 [MQTT-1.5.4-1]");
 
+std::optional<Error> filter_fault(std::string_view filter, Version version) noexcept {
+  if (!is_text(filter)) return bad_filter;
+  if (!is_topic_filter(filter)) {
+    return Error{ReasonCode::topic_filter_invalid,
+                 "topic filter is empty, or a wildcard does not fill its level or ends the filter "
+                 "too early [MQTT-4.7.1-1, -2, MQTT-4.7.3-1]"};
+  }
+  if (version == Version::v5 && filter.starts_with(share_prefix) && !shared_filter(filter)) {
+    return Error{ReasonCode::topic_filter_invalid,
+                 "shared subscription without a name or a filter [MQTT-4.8.2-1, -2]"};
+  }
+  return std::nullopt;
+}
+
 Decoded<SubscriptionRequest> decode_request(Reader& reader, Version version) {
   SubscriptionRequest request;
   request.filter = read_binary(reader);
   const std::uint8_t options = reader.u8();
   if (reader.failed()) return malformed("topic filter or its options are cut off");
-  if (!is_text(request.filter)) return bad_filter;
+  if (const auto fault = filter_fault(request.filter, version)) return *fault;
 
   const unsigned reserved = version == Version::v5 ? 0xC0 : 0xFC;
   if ((options & reserved) != 0)
@@ -94,7 +108,7 @@ Decoded<UnsubscribeView> decode_unsubscribe(const Frame& frame, Version version)
   while (reader.remaining() > 0) {
     const std::string_view filter = read_binary(reader);
     if (reader.failed()) return cut_filter;
-    if (!is_text(filter)) return bad_filter;
+    if (const auto fault = filter_fault(filter, version)) return *fault;
     view.filters.push_back(filter);
   }
   return view;

@@ -32,9 +32,10 @@ struct UnsubscribeView {
   std::vector<std::string_view> filters;  // at least one [MQTT-3.10.3-2]
 };
 
-/// Filters are checked as UTF-8 without NUL (malformed); whether they are valid filters is the
-/// broker's to answer, filter by filter (0x8F). Reserved bits set: malformed. QoS 3, retain
-/// handling 3, no filter at all, No Local on a shared subscription [MQTT-3.8.3-4]: protocol error.
+/// Filters are UTF-8 without NUL (else malformed), and well-formed (section 4.7.1; in 5.0 those of
+/// shared subscriptions, too, section 4.8.2; else topic_filter_invalid). Reserved bits set:
+/// malformed. QoS 3, retain handling 3, no filter at all, No Local on a shared subscription
+/// [MQTT-3.8.3-4]: protocol error.
 Decoded<SubscribeView> decode_subscribe(const Frame& frame, Version version);
 Decoded<UnsubscribeView> decode_unsubscribe(const Frame& frame, Version version);
 

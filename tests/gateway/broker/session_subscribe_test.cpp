@@ -30,13 +30,25 @@ TEST_F(SessionSubscribeTest, RefusesFiltersOneByOne) {
     c.send(subscribe(v5, 1, filter, 1));
     return c.answers();
   };
-  EXPECT_EQ(ask("a/#/b"), suback_of('\x8F', 1, v5));
-  EXPECT_EQ(ask("$share//a"), suback_of('\x8F', 1, v5));
-  EXPECT_EQ(ask("$share/g"), suback_of('\x8F', 1, v5));
   EXPECT_EQ(ask("a/b/c/d"), suback_of('\x97', 1, v5));
   EXPECT_EQ(ask("a/b/c"), suback_of('\1', 1, v5));
   EXPECT_EQ(ask("b"), suback_of('\x97', 1, v5));
   EXPECT_EQ(ask("a/b/c"), suback_of('\1', 1, v5));  // again: not one more
+}
+
+TEST_F(SessionSubscribeTest, EndsTheConnectionForAFilterThatIsNone) {
+  for (const std::string filter : {"a/#/b", "", "$share//a", "$share/g"}) {
+    Client c = connected("reads " + filter, {.version = v5});
+    EXPECT_EQ(c.send(subscribe(v5, 1, filter, 1)), Next::close) << filter;
+    EXPECT_EQ(c.answers(), "\xE0\x01\x8F"s) << filter;
+  }
+  Client old = connected("reader");
+  EXPECT_EQ(old.send(subscribe(v311, 1, "a/#/b", 1)), Next::close);
+  EXPECT_EQ(old.answers(), "");
+  // In 3.x $share/ is a name like others: no breach, but nothing this broker can serve.
+  Client other = connected("other", {}, 2);
+  other.send(subscribe(v311, 1, "$share/g", 1));
+  EXPECT_EQ(other.answers(), suback_of('\x80'));
 }
 
 TEST_F(SessionSubscribeTest, AnswersForADurableSessionOnlyWhenTheSubscriptionIsDurable) {

@@ -44,9 +44,21 @@ TEST(Subscribe, reads_options_and_identifier_of_5_0) {
   EXPECT_EQ(request.retain_handling, 2);
 }
 
-TEST(Subscribe, leaves_the_validity_of_a_filter_to_the_broker) {
-  EXPECT_EQ(subscribe_refusal("82 07 0001 0002 'a#' 00", Version::v311), ReasonCode::success);
-  EXPECT_EQ(subscribe_refusal("82 05 0001 0000 00", Version::v311), ReasonCode::success);
+TEST(Subscribe, refuses_filters_that_are_none) {
+  EXPECT_EQ(subscribe_refusal("82 07 0001 0002 'a#' 00", Version::v311),
+            ReasonCode::topic_filter_invalid);
+  EXPECT_EQ(subscribe_refusal("82 05 0001 0000 00", Version::v311),
+            ReasonCode::topic_filter_invalid);
+  EXPECT_EQ(subscribe_refusal("82 0B 0001 00 0001 'b' 00 0001 '+' 00", Version::v5),
+            ReasonCode::success);
+  EXPECT_EQ(subscribe_refusal("82 0C 0001 00 0001 'b' 00 0002 '+a' 00", Version::v5),
+            ReasonCode::topic_filter_invalid);
+}
+
+TEST(Subscribe, refuses_shared_filters_that_are_none_where_there_are_shared_subscriptions) {
+  EXPECT_EQ(subscribe_refusal("82 0E 0001 00 0008 '$share/g' 00", Version::v5),
+            ReasonCode::topic_filter_invalid);
+  EXPECT_EQ(subscribe_refusal("82 0D 0001 0008 '$share/g' 00", Version::v311), ReasonCode::success);
 }
 
 TEST(Subscribe, refuses_options_outside_the_specification) {
@@ -101,6 +113,15 @@ TEST(Unsubscribe, reads_filters_and_skips_user_properties) {
   ASSERT_TRUE(view) << view.error().reason;
   EXPECT_EQ(view->packet_id, 2);
   EXPECT_EQ(view->filters, (std::vector<std::string_view>{"a", "/#"}));
+}
+
+TEST(Unsubscribe, refuses_filters_that_are_none) {
+  EXPECT_EQ(unsubscribe_refusal("A2 04 0001 0000", Version::v311),
+            ReasonCode::topic_filter_invalid);
+  EXPECT_EQ(unsubscribe_refusal("A2 07 0001 00 0002 '#a'", Version::v5),
+            ReasonCode::topic_filter_invalid);
+  EXPECT_EQ(unsubscribe_refusal("A2 0D 0001 00 0008 '$share/g'", Version::v5),
+            ReasonCode::topic_filter_invalid);
 }
 
 TEST(Unsubscribe, refuses_a_packet_without_filter_or_packet_identifier) {
