@@ -89,6 +89,8 @@ class Session {
 
   /// For the log: why it was closed, or what the client did wrong; may be empty.
   const char* reason() const noexcept { return reason_; }
+  /// A CONNACK said success.
+  bool was_let_in() const noexcept { return began_; }
   std::string_view client_id() const noexcept { return client_id_; }
 
  private:

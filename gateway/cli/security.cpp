@@ -48,8 +48,13 @@ void make_bootstrap_user(const config::Config& config) {
   spdlog::info("made {} with the user '{}'; `rowgate user` adds more", s.users, s.bootstrap_user);
 }
 
+void must_exist(std::string_view option, const std::string& file, std::string_view hint) {
+  std::error_code unknown;
+  if (file.empty() || std::filesystem::exists(file, unknown) || unknown) return;
+  throw config::ConfigError(fmt::format("`{}`: there is no file {}; {}", option, file, hint));
+}
+
 security::Authenticator::Options authenticator_options(const config::Config& config) {
-  make_bootstrap_user(config);
   security::Authenticator::Options options;
   options.users = config.security.users;
   options.jwks = config.security.jwks;
@@ -64,6 +69,12 @@ void warn_of(const std::vector<std::string>& warnings) {
 }
 
 security::Authenticator::Options checked_options(const config::Config& config) {
+  make_bootstrap_user(config);
+  const auto& files = config.security;
+  must_exist("security.users", files.users,
+             "make it with `rowgate user add NAME --users FILE`, or correct its name");
+  must_exist("security.jwks", files.jwks, "put the key set there, or correct its name");
+  must_exist("security.acl", files.acl, "write it, or correct its name");
   auto options = authenticator_options(config);
   if (!options.anonymous && !has_credentials(config)) {
     spdlog::warn(

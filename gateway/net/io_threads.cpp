@@ -11,7 +11,7 @@ IoThreads::IoThreads(std::vector<Listen> listeners, const TlsOptions& tls)
   for (const Listen& listen : listeners_) {
     if (!is_tls(listen.kind) || tls_) continue;
     if (tls.certificate.empty() || tls.key.empty()) {
-      throw std::runtime_error(
+      throw TlsError(
           fmt::format("`{}` needs a certificate: set `tls.certificate` and `tls.key` (PEM files)",
                       option_of(listen.kind).name));
     }

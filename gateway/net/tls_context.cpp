@@ -25,7 +25,7 @@ std::string openssl_reason() {
 }
 
 [[noreturn]] void refuse(std::string_view option, const std::string& file, std::string_view what) {
-  throw std::runtime_error(fmt::format("{}: {}: {}", option, file, what));
+  throw TlsError(fmt::format("{}: {}: {}", option, file, what));
 }
 
 void must_be_readable(std::string_view option, const std::string& file) {

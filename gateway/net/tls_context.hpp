@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 
@@ -24,9 +25,14 @@ struct TlsOptions {
   std::string min_version = "1.2";  // 1.2 | 1.3
 };
 
+/// What is wrong with the configuration of TLS, in a sentence for people.
+struct TlsError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 class TlsContext {
  public:
-  /// Reads the files. Throws std::runtime_error with a sentence for people. A certificate that has
+  /// Reads the files. Throws TlsError. A certificate that has
   /// expired, or soon will, is a warning in the log.
   explicit TlsContext(TlsOptions options);
 

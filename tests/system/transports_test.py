@@ -125,7 +125,7 @@ class TransportsTest(harness.SqliteCase):
     def refused(self, config, *words):
         node = self.node(config)
         node.launch()
-        self.assertNotEqual(node.wait_exit(20), 0)
+        self.assertEqual(node.wait_exit(20), 2)
         for word in words:
             self.assertIn(str(word), node.log())
 
