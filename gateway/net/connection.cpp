@@ -1,8 +1,10 @@
 #include "gateway/net/connection.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <cstring>
+#include <utility>
 
 #include "gateway/net/io_thread.hpp"
 
@@ -12,6 +14,8 @@ namespace {
 constexpr std::size_t choke_bytes = 256U << 10;  // unsent answers above which we stop reading
 constexpr std::size_t keep_capacity = 4096;      // of a buffer that has become empty
 constexpr std::chrono::seconds linger_time{2};
+constexpr std::size_t first_read = 16U << 10;   // of a newcomer, who may not mean MQTT at all
+constexpr std::size_t linger_read = 16U << 10;  // a pause, of what nobody wants any more
 
 void empty(std::string& buffer) {
   buffer.clear();
@@ -64,8 +68,15 @@ void Connection::wait_writable() {
   transport_->wait_writable({wake<&Connection::on_writable>, &thread_, self_});
 }
 
+// Little at a time: one who goes on sending whatever we say must not take the thread from others;
+// his window stays small, and his sending waits.
 void Connection::linger() {
-  if (transport_->receive(thread_.buffer()).flow != Flow::closed) return wait_readable();
+  const Transfer got = transport_->receive(thread_.buffer().first(linger_read));
+  if (got.flow == Flow::would_block) return wait_readable();
+  if (got.flow != Flow::closed) {
+    pausing_ = true;
+    return thread_.hold(self_);
+  }
   if (successor_) return;  // still stands in the chain of take-overs
   thread_.remove(self_);
 }
@@ -79,7 +90,7 @@ void Connection::on_readable() {
   const std::size_t had = kept_.size();
   const bool own = had > 0 && wanted_ > shared.size();
   char* to = shared.data();
-  std::size_t room = shared.size();
+  std::size_t room = introduced_ ? shared.size() : first_read;
   if (own) {
     room = std::min(wanted_ - had, std::max(had, shared.size()));
     kept_.resize(had + room);
@@ -110,6 +121,7 @@ void Connection::on_readable() {
 }
 
 void Connection::go_on() {
+  if (state_ == State::lingering && std::exchange(pausing_, false)) return wait_readable();
   if (state_ == State::reading || state_ == State::lingering) return;
   if (quiesced_) return;
   state_ = State::reading;
@@ -147,10 +159,20 @@ void Connection::handle(std::string_view bytes) {
       state_ = State::waiting;
       return thread_.broker().peers.take_over(session_.displaced(), self_);
     case Next::close:
-      if (*session_.reason() != '\0') {
-        spdlog::debug("{}: connection closed: {}", session_.client_id(), session_.reason());
-      }
+      say_why();
       return finish();
+  }
+}
+
+void Connection::say_why() {
+  const std::string_view why = session_.reason();
+  if (why.empty()) return;
+  if (session_.was_let_in()) {
+    return spdlog::debug("{}: connection closed: {}", session_.client_id(), why);
+  }
+  if (const auto others = thread_.refusals().refused(thread_.now().ticks)) {
+    spdlog::warn("refused '{}' at {}: {}{}", session_.client_id(), peer_.address, why,
+                 *others == 0 ? "" : fmt::format("; and {} others before", *others));
   }
 }
 

@@ -40,7 +40,7 @@ class Connection {
   /// The transport takes bytes again.
   void on_writable();
   /// The journal may have room again, the client may publish again, or the session waited for is
-  /// free: handles what was kept.
+  /// free: handles what was kept. While lingering: the pause is over.
   void go_on();
 
   void acknowledge(const broker::PendingAck& ack) { session_.acknowledge(ack, out_); }
@@ -68,6 +68,7 @@ class Connection {
 
   void linger();
   void handle(std::string_view bytes);
+  void say_why();
   void keep(std::string_view rest);
   void wait_readable();
   void wait_writable();
@@ -85,6 +86,7 @@ class Connection {
   bool entered_ = false;     // counted among those of peer_.address
   bool introduced_ = false;  // peer_ is complete
   bool writing_ = false;     // waits for the transport to take more
+  bool pausing_ = false;     // while lingering: go_on() reads on
   bool marked_ = false;      // in the thread's list of connections to flush
   std::string kept_;         // received, not yet handled
   std::size_t wanted_ = 1;

@@ -273,7 +273,6 @@ void IoThread::say_good_bye() {
       if (slot.connection) slot.connection->disconnect(mqtt::ReasonCode::server_shutting_down);
     }
     ticker_.cancel();
-    hold_.cancel();
     if (slots_.size() == free_slots_.size()) return io_.stop();
     finishing_ = true;
     pause_.expires_after(good_bye_time);

@@ -23,6 +23,7 @@
 #include "gateway/net/connection.hpp"
 #include "gateway/net/listener.hpp"
 #include "gateway/net/mailbox.hpp"
+#include "gateway/net/refusal_log.hpp"
 #include "gateway/net/tls_context.hpp"
 
 namespace rowgate::net {
@@ -62,6 +63,7 @@ class IoThread {
   broker::Moment now() const noexcept;
   std::size_t max_outgoing_bytes() const noexcept { return options_.max_outgoing_bytes; }
   Admission& admission() noexcept { return admission_; }
+  RefusalLog& refusals() noexcept { return refusals_; }
   /// For its acceptors: a client has come.
   void add(tcp::socket socket, Kind kind, const boost::asio::ip::address& from);
   /// Null when that connection is gone.
@@ -73,7 +75,8 @@ class IoThread {
     stalled_.push_back(ref);
     stalled_since_ = std::min(stalled_since_, seen);
   }
-  /// The connection wants go_on() in a moment: its client publishes faster than it may.
+  /// The connection wants go_on() in a moment: its client publishes faster than it may, or sends on
+  /// after its end.
   void hold(broker::ConnectionRef ref);
   /// Ends each handler: asks to be woken for what is still owed.
   void settle();
@@ -106,6 +109,7 @@ class IoThread {
   broker::Broker& broker_;
   const NetOptions options_;
   Admission& admission_;
+  RefusalLog refusals_;
   const TlsContext* const tls_;
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
