@@ -71,7 +71,8 @@ void Dispatch::apply(const storage::RecordView& record, Timestamp now) {
       s.retained.set(message);
     }
     const std::string key = store_key(StoreKey::retained, publish.topic);
-    if (publish.payload.empty()) {
+    // Not there: it found no room, or one behind it was cleared or has expired already.
+    if (publish.payload.empty() || !s.retained.has(publish.topic)) {
       s.changes.erase(key);  // [MQTT-3.3.1-6]
     } else {
       s.changes.set(key, message);
@@ -110,7 +111,8 @@ void Dispatch::apply_event(std::string_view bytes, storage::Position since, Time
 
 void Dispatch::attach(Attach&& attach, Timestamp) {
   if (attach.after > state_->reached) {
-    state_->attaching.push_back(std::move(attach));
+    const storage::Position after = attach.after;
+    state_->attaching.emplace(after, std::move(attach));
   } else {
     state_->attach(std::move(attach));
   }
@@ -118,8 +120,8 @@ void Dispatch::attach(Attach&& attach, Timestamp) {
 
 void Dispatch::detach(const Detach& detach, Timestamp) {
   State& s = *state_;
-  std::erase_if(s.attaching, [&](const Attach& a) {
-    return a.client_id == detach.client_id && a.connection == detach.connection;
+  std::erase_if(s.attaching, [&](const auto& a) {
+    return a.second.connection == detach.connection && a.second.client_id == detach.client_id;
   });
   for (auto* clients : {&s.ephemeral, &s.recorded}) {
     const auto it = clients->find(detach.client_id);
@@ -141,12 +143,10 @@ void Dispatch::reached(storage::Position position) noexcept {
 
 void Dispatch::attach_due() {
   State& s = *state_;
-  const auto due = std::stable_partition(s.attaching.begin(), s.attaching.end(),
-                                         [&](const Attach& a) { return a.after > s.reached; });
-  std::vector<Attach> ready(std::make_move_iterator(due),
-                            std::make_move_iterator(s.attaching.end()));
-  s.attaching.erase(due, s.attaching.end());
-  for (Attach& a : ready) s.attach(std::move(a));
+  while (!s.attaching.empty() && s.attaching.begin()->first <= s.reached) {
+    Attach attach = std::move(s.attaching.extract(s.attaching.begin()).mapped());
+    s.attach(std::move(attach));
+  }
 }
 
 void Dispatch::pump(Timestamp now) {

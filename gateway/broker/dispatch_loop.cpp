@@ -101,7 +101,11 @@ void DispatchLoop::loop(std::stop_token stop) {
 
 bool DispatchLoop::step(std::stop_token stop) {
   const bool wanted = dispatch_.wants_all_publishes();
-  if (!wanted) rest(stop);
+  // After a rest everything that came meanwhile: one batch a rest would fall behind.
+  if (!wanted && position_ >= rested_) {
+    rest(stop);
+    rested_ = journal_.durable();
+  }
   std::stop_token cut;
   {
     const std::lock_guard lock(waking_);

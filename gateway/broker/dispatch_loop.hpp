@@ -57,6 +57,7 @@ class DispatchLoop {
   os::Clock& clock_;
 
   storage::Position position_;  // of the next record
+  storage::Position rested_;    // up to here it reads without a rest
   std::vector<DispatchMail> mail_;
   Ticks read_at_{};                  // when the journal last had something
   std::optional<Ticks> changed_at_;  // since when the store is behind

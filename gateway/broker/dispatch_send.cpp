@@ -173,7 +173,12 @@ bool Dispatch::State::send_ready(ClientState& client, Timestamp now) {
 bool Dispatch::State::abandon(ClientState& client, PacketId id, Unsendable why) {
   CopyInFlight& flight = client.in_flight.at(id);
   if (flight.copy.durable && client.durable) {
-    if (!decide(event::Done{client.name, id})) return false;
+    // At QoS 2 the client may hold the id, and would take another message under it for this one:
+    // so it is asked to release it, as if it had got the whole message.
+    const bool held = flight.sent && flight.copy.qos == QoS::exactly_once;
+    if (!(held ? decide(event::Received{client.name, id}) : decide(event::Done{client.name, id}))) {
+      return false;
+    }
     flight.leaving = true;
   } else {
     finish(client, id);

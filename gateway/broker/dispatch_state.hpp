@@ -211,7 +211,7 @@ struct Dispatch::State {
   std::uint64_t durable_bytes = 0, ephemeral_bytes = 0;
   std::vector<ClientState*> dirty;
   std::vector<SharedGroup*> dirty_groups;
-  std::vector<Attach> attaching;  // in the order in which they came
+  std::multimap<storage::Position, Attach> attaching;  // by what they come after
   storage::Position reached;
   std::uint64_t sequence = 0;  // orders what is not journaled
   std::optional<Timestamp> retained_looked_at;

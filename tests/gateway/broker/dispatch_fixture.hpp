@@ -73,6 +73,11 @@ class DispatchWorld {
     r.qos = qos;
     r.retain = retain;
     r.at = now;
+    if (retain) {  // as the publisher's thread does
+      const auto held = retained->hold();
+      (void)retained->set(std::make_shared<const LiveMessage>(
+          LiveMessage{r.topic, r.payload, r.properties, qos, true, {}}));
+    }
     return append(std::move(r));
   }
   /// An event of a session that ends with its connection.
@@ -133,6 +138,7 @@ class DispatchWorld {
   }
 
   DispatchOptions options;
+  std::uint64_t retained_limit = 1U << 20;  // bytes
   Timestamp now{1'000'000'000};
   std::vector<Record> journal;
   std::size_t applied = 0;
@@ -174,7 +180,7 @@ class DispatchWorld {
   }
   void begin() {
     counters = std::make_unique<DispatchCounters>();
-    retained = std::make_unique<Retained>(Retained::Limits{});
+    retained = std::make_unique<Retained>(Retained::Limits{.bytes = retained_limit});
     dispatch = std::make_unique<Dispatch>(
         options, *counters, *retained,
         [this](std::string_view bytes) -> Result<storage::Appended, storage::AppendError> {

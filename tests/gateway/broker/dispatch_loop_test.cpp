@@ -77,6 +77,12 @@ class Life {
                                   .packet_id = 1,
                                   .qos = 1}));
   }
+  /// A publish, in a commit of its own.
+  void commit(std::string_view payload) {
+    const storage::Position before = journal_->appended();
+    publish(payload);
+    ASSERT_TRUE(journal_->read(before, {}, std::chrono::seconds(30)));
+  }
   /// Waits for the next `n` copies.
   std::vector<Delivery> take(std::size_t n) {
     std::unique_lock lock(mutex_);
@@ -156,6 +162,47 @@ TEST(DispatchLoop, MovesItsCheckpointWithoutSubscribers) {
   EXPECT_EQ(life.end(), "");
   EXPECT_EQ(store.checkpoint(), life.journal().durable());
   EXPECT_TRUE(store.values.empty());
+}
+
+// Commits are small and many where publishers are slow: nobody who subscribes may wait for them.
+TEST(DispatchLoop, IsNotBehindWhenTheFirstSubscriberComes) {
+  test::MemoryDisk disk;
+  MemoryStore store;
+  Life life(disk, store);
+  life.recover();
+  life.start();
+  for (int i = 0; i < 2000; ++i) {
+    life.commit("unseen");
+  }
+  life.tell(event::Began{"s", true, 100, {}});
+  const auto end = life.tell(event::Subscribed{"s", "#", {.qos = QoS::at_least_once}});
+  life.attach("s", end);
+  life.publish("seen");
+  const auto sent = life.take(1);
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].message->payload, "seen");
+}
+
+TEST(DispatchLoop, RefusesAStoreThatIsOlderThanWhatTheJournalHolds) {
+  test::MemoryDisk disk;
+  MemoryStore store;
+  {
+    Life life(disk, store);
+    life.recover();
+    life.start();
+    for (int i = 0; i < 60; ++i) life.commit(std::string(30'000, 'x'));
+    EXPECT_EQ(life.end(), "");
+    life.journal().trim(store.checkpoint());
+    ASSERT_GT(life.journal().first().value, 0U);
+  }
+  ASSERT_TRUE(store.commit({}, {0}));
+  Life life(disk, store);
+  try {
+    life.recover();
+    FAIL() << "records between the two are gone";
+  } catch (const std::runtime_error& error) {
+    EXPECT_NE(std::string(error.what()).find("older copy"), std::string::npos) << error.what();
+  }
 }
 
 TEST(DispatchLoop, RefusesAStoreThatIsAheadOfTheJournal) {

@@ -180,6 +180,25 @@ TEST_F(DispatchTest, DropsWhatIsExpiredOrTooLargeBeforeItIsSent) {
   EXPECT_EQ(world_.counters->queued_messages.load(), 1U);
 }
 
+// The client may hold the id as that of a message it has: it must be released before it is used
+// for another, which the client would take for the same.
+TEST_F(DispatchTest, AnIdThatTheClientMayHoldIsReleasedWhereItsCopyHasBecomeTooLarge) {
+  subscriber("s", "#", QoS::exactly_once);
+  const ConnectionRef to = world_.attach("s");
+  const auto sent = after_publish(std::string(500, 'x'));
+  ASSERT_EQ(sent.size(), 1U);
+  world_.dispatch->detach({"s", to}, world_.now);
+  world_.attach("s", 65535, 100);
+  world_.run();
+  const auto released = world_.take_sent();
+  ASSERT_EQ(payloads(released), Payloads{"PUBREL"});
+  EXPECT_EQ(released[0].packet_id, sent[0].packet_id);
+  EXPECT_EQ(world_.counters->too_large.load(), 1U);
+  world_.tell(event::Done{"s", sent[0].packet_id});
+  world_.run();
+  EXPECT_EQ(payloads(after_publish("small")), Payloads{"small"});
+}
+
 TEST_F(DispatchTest, ACopyThatCameAndWentIsNeverWritten) {
   subscriber("s", "#", QoS::at_least_once);
   world_.attach("s");
@@ -283,6 +302,22 @@ TEST_F(DispatchTest, RemembersRetainedMessagesAndWillsOverACrash) {
     EXPECT_FALSE(world_.retained->has("cleared"));
     EXPECT_EQ(world_.kept, std::vector<std::string>{"s"});
   }
+}
+
+TEST_F(DispatchTest, StoresNoRetainedMessageThatFoundNoRoom) {
+  world_.publish("a", "1", QoS::at_least_once, "p", true);
+  world_.publish(std::string(250, '/'), "too deep", QoS::at_least_once, "p", true);
+  ASSERT_EQ(world_.retained->size(), 1U);
+  world_.run();
+  world_.commit();
+  EXPECT_EQ(world_.store.values.size(), 2U);  // the version and "a"
+  // Also where the message before had found room.
+  world_.publish("a", std::string(world_.retained_limit, 'x'), QoS::at_least_once, "p", true);
+  world_.run();
+  world_.commit();
+  EXPECT_EQ(world_.store.values.size(), 1U);
+  world_.crash();
+  EXPECT_FALSE(world_.retained->has("a"));
 }
 
 TEST_F(DispatchTest, RefusesAnEventThatItDoesNotKnow) {
