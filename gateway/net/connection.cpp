@@ -17,6 +17,17 @@ constexpr std::chrono::seconds linger_time{2};
 constexpr std::size_t first_read = 16U << 10;   // of a newcomer, who may not mean MQTT at all
 constexpr std::size_t linger_read = 16U << 10;  // a pause, of what nobody wants any more
 
+/// A client that nobody has let in, as a line of the log has it: in one line, and a short one.
+std::string name_of_stranger(std::string_view client_id) {
+  if (client_id.empty()) return "a client";
+  constexpr std::size_t longest = 64;
+  std::string name(client_id.substr(0, longest));
+  for (char& c : name) {
+    if (static_cast<unsigned char>(c) < ' ') c = '?';
+  }
+  return fmt::format("'{}'{}", name, client_id.size() > longest ? "..." : "");
+}
+
 void empty(std::string& buffer) {
   buffer.clear();
   if (buffer.capacity() > keep_capacity) std::string().swap(buffer);
@@ -171,8 +182,8 @@ void Connection::say_why() {
     return spdlog::debug("{}: connection closed: {}", session_.client_id(), why);
   }
   if (const auto others = thread_.refusals().refused(thread_.now().ticks)) {
-    spdlog::warn("refused '{}' at {}: {}{}", session_.client_id(), peer_.address, why,
-                 *others == 0 ? "" : fmt::format("; and {} others before", *others));
+    spdlog::warn("refused {} at {}: {}{}", name_of_stranger(session_.client_id()), peer_.address,
+                 why, *others == 0 ? "" : fmt::format("; and {} others before", *others));
   }
 }
 

@@ -165,10 +165,17 @@ class SecurityTest(harness.SqliteCase):
         self.refused(BAD_PASSWORD, "c2", "ann")
         self.refused(NOT_AUTHORIZED, "c2")
         self.wait_log("unknown user or wrong password")
+        harness.wait_until(lambda: self.sly_name_in_log(), "a name in one line",
+                           interval=0.3)
         right.ping()
         told = self.node.log() + self.node.http("/metrics")[1] + self.node.http("/")[1]
         for secret in ("secret-of-test", "wrong-guess", "argon2id"):
             self.assertNotIn(secret, told)
+
+    def sly_name_in_log(self):
+        """The line is said once a second only."""
+        self.client("sly\nname" + 100 * "x", "ann", "wrong-guess").code()
+        return f"refused 'sly?name{56 * 'x'}'... at 127.0.0.1: " in self.node.log()
 
     def test_guessing_keeps_nobody_from_being_answered(self):
         self.add_user("ann")
