@@ -24,6 +24,7 @@ export DOCKER_HOST=unix://$work/docker.sock
 export DOCKER_CONFIG=$work/config
 export COMPOSE_PROJECT_NAME=rowgatetest
 export ROWGATE_DB_PASSWORD='pass word/%:@'
+export ROWGATE_MQTT_PASSWORD='mqtt pass:$word'
 export ROWGATE_RUNTIME_BASE=debian:12
 compose() { docker-compose -f deploy/compose.yaml "$@"; }
 
@@ -108,9 +109,14 @@ compose up -d >"$work/up.log" 2>&1 || { cat "$work/up.log"; fail "docker-compose
 wait_for 60 "the gateway's health check" is_healthy
 [[ $(compose exec -T gateway id -u) == 10001 ]] || fail "the gateway runs as another user than rowgate"
 
+pub() { mosquitto_pub -p "$ROWGATE_MQTT_PORT" "$@"; }
+say "nobody gets in without the password"
+pub -t compose/nobody -m 1 2>/dev/null && fail "an anonymous client was let in"
+pub -u device -P wrong -t compose/nobody -m 1 2>/dev/null && fail "a wrong password was taken"
+
 say "mosquitto_pub at QoS 1 and 2"
 for qos in 1 2; do
-  seq 200 | mosquitto_pub -p "$ROWGATE_MQTT_PORT" -V mqttv5 -i "pub-$qos" -q "$qos" -t "compose/pub-$qos" -l
+  seq 200 | pub -u device -P "$ROWGATE_MQTT_PASSWORD" -V mqttv5 -i "pub-$qos" -q "$qos" -t "compose/pub-$qos" -l
   wait_for 20 "rows of pub-$qos" are_rows "pub-$qos" '200|200'
 done
 
@@ -133,7 +139,7 @@ wait_for 30 "each QoS 1 message" all_of_qos_1
 
 say "PostgreSQL away while a device publishes"
 compose stop postgres >/dev/null 2>&1
-seq 200 | mosquitto_pub -p "$ROWGATE_MQTT_PORT" -i away -q 2 -t compose/away -l
+seq 200 | pub -u device -P "$ROWGATE_MQTT_PASSWORD" -i away -q 2 -t compose/away -l
 compose up -d >/dev/null 2>&1
 wait_for 60 "rows published while PostgreSQL was away" are_rows away '200|200'
 

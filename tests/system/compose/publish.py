@@ -2,6 +2,7 @@
 compose/CLIENT, one a message, at a steady pace, and ends once every one is acknowledged. The session
 is kept, so paho resends after a reconnect as the specification says: the server may die meanwhile.
 """
+import os
 import sys
 import time
 
@@ -14,6 +15,7 @@ PER_SECOND = 400
 def main(port, name, qos, first, count):
     acknowledged = []
     client = mqtt.Client(client_id=name, clean_session=False)
+    client.username_pw_set("device", os.environ["ROWGATE_MQTT_PASSWORD"])
     client.on_publish = lambda *_: acknowledged.append(True)
     client.reconnect_delay_set(min_delay=1, max_delay=1)
     client.max_queued_messages_set(0)
