@@ -33,7 +33,7 @@ class Flood {
   explicit Flood(const Options& options)
       : options_(options), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
-    // The few of each kind first: the idle ones take seconds.
+    // Slow readers first: the idle ones take seconds.
     add(Kind::slow_reader, options.slow_readers);
     add(Kind::giant, options.giants);
     add(Kind::bad_packets, options.bad_packets);
@@ -89,9 +89,15 @@ class Flood {
     }
   }
 
-  /// Opens what is not open, in turn, at the agreed pace; and tells those whose time has come.
+  /// Opens what is not open, each kind at the agreed pace, so that one whose connections end at
+  /// once does not keep the others from opening theirs; and tells those whose time has come.
   void reopen(double elapsed) {
-    opening_ = std::min(opening_ + elapsed * (ready_ ? options_.reopens : options_.fill), 200.0);
+    for (std::size_t i = 0; i < kinds; ++i) {
+      const Kind kind{static_cast<std::uint8_t>(i)};
+      const bool ends = kind == Kind::bad_packets || kind == Kind::giant;
+      const std::uint32_t pace = ready_ || ends ? options_.reopens : options_.fill;
+      opening_[i] = std::min(opening_[i] + elapsed * pace, 200.0);
+    }
     const std::uint64_t now = now_ns();
     if (now < next_round_) return;
     next_round_ = now + 10'000'000;
@@ -99,8 +105,9 @@ class Flood {
       Attacker& attacker = attackers_[i];
       if (attacker.kind() == Kind::slow_loris || attacker.kind() == Kind::bad_packets)
         attacker.tick(now, counts(attacker));
-      if (attacker.open() || opening_ < 1) continue;
-      opening_ -= 1;
+      double& opening = opening_[static_cast<std::size_t>(attacker.kind())];
+      if (attacker.open() || opening < 1) continue;
+      opening -= 1;
       attacker.connect(options_, epoll_, counts(attacker));
     }
   }
@@ -126,8 +133,8 @@ class Flood {
   std::deque<Attacker> attackers_;
   std::size_t staying_ = 0;  // of attackers_, the first ones
   std::size_t next_connect_ = 0;
-  double opening_ = 0;     // how many may be opened now
-  double connecting_ = 0;  // the same of Kind::connects
+  std::array<double, kinds> opening_{};  // how many may be opened now
+  double connecting_ = 0;                // the same of Kind::connects
   std::uint64_t next_round_ = 0;
   bool ready_ = false;
   std::array<Counts, kinds> counts_{};

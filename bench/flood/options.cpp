@@ -20,9 +20,10 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--giants", o.giants, "connections that send a packet of 256 MiB");
   app.add_option("--addresses", o.addresses, "source addresses, from 127.0.1.1 on")
       ->check(CLI::Range(1U, 250U));
-  app.add_option("--fill", o.fill, "connections opened a second at first, --connects apart")
+  app.add_option("--fill", o.fill, "connections of each kind that stays, opened a second at first")
       ->check(CLI::Range(1U, 1'000'000U));
-  app.add_option("--reopens", o.reopens, "connections opened a second once all are there");
+  app.add_option("--reopens", o.reopens,
+                 "connections of each kind opened a second in place of ended ones");
   app.add_option("--seconds", o.seconds, "how long; 0: until a signal");
   try {
     app.parse(argc, argv);

@@ -15,9 +15,9 @@ struct Options {
   std::uint32_t slow_loris = 200;   // a CONNECT of which a byte comes every half second
   std::uint32_t giants = 10;        // announce 256 MiB and send them
   std::uint32_t addresses = 64;     // 127.0.1.1 and on: a port range each
-  std::uint32_t fill = 2'000;   // of all kinds but `connects`, opened a second until all are there
-  std::uint32_t reopens = 200;  // and after that, in place of those that ended
-  double seconds = 0;           // 0: until a signal
+  std::uint32_t fill = 2'000;       // of each kind that stays, opened a second until all are there
+  std::uint32_t reopens = 200;      // of each kind, in place of those that ended
+  double seconds = 0;               // 0: until a signal
 };
 
 /// Reads the command line. Ends the process (0 after --help, 2 on a usage error).
