@@ -30,7 +30,7 @@ struct BrokerOptions {
   std::chrono::seconds max_session_expiry{7 * 24 * 3600};
   std::size_t max_filters = 1000;  // subscriptions of one session
   std::size_t max_topic_bytes = 65'535;
-  std::size_t max_topic_levels = 128;
+  std::size_t max_topic_levels = 200;
   std::size_t max_sessions = 1'000'000;        // that outlive their connections
   std::uint32_t max_publishes_per_second = 0;  // of one client; 0: no limit
   std::uint64_t max_publish_bytes_per_second = 0;

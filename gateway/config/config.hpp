@@ -51,7 +51,7 @@ struct Config {
     std::uint16_t topic_alias_maximum = 64;
     std::uint16_t max_keep_alive = 0;  // seconds; 0: as the client asks
     std::uint32_t max_topic_bytes = 65'535;
-    std::uint16_t max_topic_levels = 128;
+    std::uint16_t max_topic_levels = 200;
     std::uint32_t max_subscriptions = 1'000;         // of one client
     std::uint32_t max_sessions = 1'000'000;          // that outlive their connections
     std::uint32_t max_connections_per_address = 0;   // 0: no limit
