@@ -47,7 +47,9 @@ class Mailbox {
     // A PUBREL always finds room: a client in want of one would never free its packet id.
     const std::size_t bytes = copy && copy->message ? copy->bytes() : 0;
     const std::lock_guard lock(mutex_);
-    if (bytes > 0 && bytes_ > 0 && bytes_ + bytes > max_bytes_) {
+    // Nor one behind a promised copy that found none: the client would get them out of order.
+    const bool behind = bytes > 0 && !lost_.promised.empty() && lost_.promised.contains(copy->to);
+    if (behind || (bytes > 0 && bytes_ > 0 && bytes_ + bytes > max_bytes_)) {
       ++lost_.copies;
       if (copy->qos != mqtt::QoS::at_most_once) lost_.promised.insert(copy->to);
       return false;  // the owner is on its way

@@ -10,9 +10,9 @@ namespace {
 
 constexpr broker::ConnectionRef reader{0, 1, 1};
 
-broker::Delivery copy(mqtt::QoS qos) {
+broker::Delivery copy(mqtt::QoS qos, std::size_t bytes = 1000) {
   auto message = std::make_shared<broker::LiveMessage>();
-  message->payload = std::string(1000, 'x');
+  message->payload = std::string(bytes, 'x');
   broker::Delivery delivery;
   delivery.message = std::move(message);
   delivery.to = reader;
@@ -45,6 +45,25 @@ TEST(Mailbox, TakesNoMoreLiveCopiesThanItsBytesAndSaysWhoMissedAPromisedOne) {
   lost = box.take(mail);
   EXPECT_TRUE(std::holds_alternative<TakeOver>(mail.back()));
   EXPECT_EQ(lost.promised, std::set<broker::ConnectionRef>{reader});
+}
+
+// [MQTT-4.6.0-6]
+TEST(Mailbox, TakesNoCopyBehindAPromisedOneThatFoundNoRoom) {
+  Mailbox box(2500);
+  std::vector<Mail> mail;
+  box.put(copy(mqtt::QoS::exactly_once));
+  box.put(copy(mqtt::QoS::exactly_once, 2000));
+  box.put(copy(mqtt::QoS::exactly_once, 10));  // it would fit
+  broker::Delivery other = copy(mqtt::QoS::exactly_once, 10);
+  other.to.slot = 2;
+  box.put(std::move(other));
+  const Mailbox::Lost lost = box.take(mail);
+  EXPECT_EQ(mail.size(), 2U);
+  EXPECT_EQ(lost.copies, 2U);
+  EXPECT_EQ(lost.promised, std::set<broker::ConnectionRef>{reader});
+  box.put(copy(mqtt::QoS::exactly_once, 10));
+  box.take(mail);
+  EXPECT_EQ(mail.size(), 1U);
 }
 
 TEST(Mailbox, TakesALiveCopyLargerThanItsBytesWhenThereIsNoOther) {
