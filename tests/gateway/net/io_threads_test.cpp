@@ -54,6 +54,29 @@ TEST_F(IoThreadsTest, TellsA5ClientWhyItIsClosedAlthoughBytesAreUnread) {
   EXPECT_TRUE(peer->closed());
 }
 
+class DeafClient : public Client {
+ public:
+  using Client::Client;
+  /// How much it could send until its connection was cut off.
+  std::size_t send_on(std::size_t most) {
+    const std::string bytes(64U << 10, '\0');
+    std::size_t sent = 0;
+    while (sent < most) {
+      const ssize_t n = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (n <= 0) break;
+      sent += static_cast<std::size_t>(n);
+    }
+    return sent;
+  }
+};
+
+TEST_F(IoThreadsTest, WhoSendsOnAfterHisEndIsNotReadAsFastAsHeSends) {
+  DeafClient peer(port());
+  open_session(peer, "deaf");
+  peer.send("\x30\xFF\xFF\xFF\x7F"s);  // 256 MiB: larger than any packet may be
+  EXPECT_LT(peer.send_on(256U << 20), 32U << 20);
+}
+
 TEST_F(IoThreadsTest, AMalformedClientDisturbsNobodyElse) {
   const auto good = connected("good");
   for (int i = 0; i < 20; ++i) {
