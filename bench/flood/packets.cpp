@@ -51,7 +51,7 @@ std::string bad_packet(std::uint32_t n, const std::string& client_id) {
       "\x30\x03\0\1a"sv,                         // PUBLISH first
       "\x10\x00"sv,                              // an empty CONNECT
   };
-  n %= behind.size() + instead.size() + 4;
+  n %= static_cast<std::uint32_t>(behind.size() + instead.size() + 4);
   if (n < behind.size()) return connect_packet(client_id).append(behind[n]);
   n -= static_cast<std::uint32_t>(behind.size());
   if (n < instead.size()) return std::string(instead[n]);
