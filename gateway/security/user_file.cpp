@@ -71,7 +71,7 @@ UserFile UserFile::parse(std::string_view text, std::string_view file) {
     const auto end = text.find('\n');
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    if (line.ends_with('\r')) line.remove_suffix(1);
+    while (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty() || line.starts_with('#')) {
       users.lines_.push_back({std::string(line), std::nullopt});
       continue;

@@ -57,6 +57,7 @@ TEST(user_file, a_user_is_removed_and_the_others_are_still_found) {
 TEST(user_file, line_ends_of_another_system_are_taken) {
   EXPECT_NE(UserFile::parse("a::*\r\nb::*", "users").find("a"), nullptr);
   EXPECT_NE(UserFile::parse("a::*\r\nb::*", "users").find("b"), nullptr);
+  EXPECT_EQ(UserFile::parse("# note\r\r\n", "users").text(), "# note\n");
 }
 
 TEST(user_file, every_wrong_line_is_named) {
