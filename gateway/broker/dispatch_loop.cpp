@@ -20,7 +20,6 @@ constexpr milliseconds last_wait{5000};
 constexpr milliseconds gather{300};
 constexpr std::size_t many_changes = 4000;
 /// A checkpoint without changes, so that the journal's segments can go.
-constexpr std::uint64_t checkpoint_every = 64ULL << 20;
 constexpr milliseconds idle_checkpoint{1000};
 
 template <class... F>
@@ -33,8 +32,14 @@ Overloaded(F...) -> Overloaded<F...>;
 }  // namespace
 
 DispatchLoop::DispatchLoop(Dispatch& dispatch, DispatchInbox& inbox, storage::Journal& journal,
-                           storage::StateStore& store, os::Clock& clock)
-    : dispatch_(dispatch), inbox_(inbox), journal_(journal), store_(store), clock_(clock) {
+                           storage::StateStore& store, os::Clock& clock,
+                           std::uint64_t checkpoint_every)
+    : dispatch_(dispatch),
+      inbox_(inbox),
+      journal_(journal),
+      store_(store),
+      clock_(clock),
+      checkpoint_every_(checkpoint_every) {
   inbox_.on_mail([this] {
     const std::lock_guard lock(waking_);
     has_mail_ = true;
@@ -171,7 +176,7 @@ void DispatchLoop::commit_if_due(bool idle) {
   }
   const std::uint64_t behind = position_.value - flushed_.load(std::memory_order_relaxed);
   const bool quiet = idle && behind > 0 && now - read_at_ >= idle_checkpoint;
-  if (quiet || behind >= checkpoint_every) commit();
+  if (quiet || behind >= checkpoint_every_) commit();
 }
 
 void DispatchLoop::commit() {

@@ -21,9 +21,11 @@ namespace rowgate::broker {
 
 class DispatchLoop {
  public:
-  /// The inbox wakes it from here on.
+  /// The inbox wakes it from here on. `checkpoint_every`: bytes of journal, without changes, after
+  /// which the store's checkpoint follows; well below a segment, which is kept until then.
   DispatchLoop(Dispatch& dispatch, DispatchInbox& inbox, storage::Journal& journal,
-               storage::StateStore& store, os::Clock& clock);
+               storage::StateStore& store, os::Clock& clock,
+               std::uint64_t checkpoint_every = 32ULL << 20);
 
   /// Loads the store and applies what the journal holds behind its checkpoint. Throws
   /// std::runtime_error, or JournalCorrupt.
@@ -55,6 +57,7 @@ class DispatchLoop {
   storage::Journal& journal_;
   storage::StateStore& store_;
   os::Clock& clock_;
+  const std::uint64_t checkpoint_every_;
 
   storage::Position position_;  // of the next record
   storage::Position rested_;    // up to here it reads without a rest

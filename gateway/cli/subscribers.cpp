@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace rowgate::cli {
@@ -27,7 +28,8 @@ Subscribers::Subscribers(const config::Config& config, storage::Journal& journal
           dispatch_options(config), counters_, retained_,
           [&journal](std::string_view event) { return journal.append_event(event); },
           std::move(deliver)),
-      loop_(dispatch_, inbox_, journal, *store_, os::system_clock()) {}
+      loop_(dispatch_, inbox_, journal, *store_, os::system_clock(),
+            std::min(config.journal.segment_bytes, config.journal.max_bytes / 4) / 2) {}
 
 Subscribers::~Subscribers() = default;
 
