@@ -302,7 +302,8 @@ std::uint64_t SegmentStore::count(Lane lane, Position from, Position until) cons
   for (std::size_t i = 0; i < segments.size(); ++i) {
     const Segment& seg = segments[i];
     if (from <= seg.base && lane.value < seg.publishes.size()) total += seg.publishes[lane.value];
-    const Position end = i + 1 < segments.size() ? segments[i + 1].base : until;
+    // The segment recovery ended in goes on beyond `until`, and others may follow it by now.
+    const Position end = i + 1 < segments.size() ? std::min(segments[i + 1].base, until) : until;
     if (from <= seg.base || from >= end || seg.publishes.empty()) continue;
     const auto file = require(directory_->open(seg.file, os::Directory::Mode::read_only));
     format::SegmentBody body;

@@ -285,8 +285,14 @@ class Gateway:
                                      f"{self.log()[-4000:]}")
             last = self.ledger()
             return last.pending == 0 and (received is None or last.received >= received)
-        wait_until(drained, lambda: f"journal drained: {last}", timeout, 0.02)
+        wait_until(drained, lambda: f"journal drained: {last}\n{self.lanes()}", timeout, 0.02)
         return last
+
+    def lanes(self):
+        """What the gateway says of its drain, for a failure's message."""
+        text = self.http("/metrics")[1] + self.http("/readyz")[1]
+        return "\n".join(line for line in text.splitlines() if not line.startswith("#") and
+                         re.match(r"rowgate_(lane|ledger|journal)|[^r]", line))
 
     def assert_memory_grew_less_than(self, before, limit):
         """Not under a sanitizer, which keeps shadow memory and freed blocks."""

@@ -399,6 +399,21 @@ TEST(journal, counts_what_was_recovered_by_lane) {
   EXPECT_EQ(journal->count(Lane{0}, journal->recovered()), 0U);
 }
 
+TEST(journal, counts_what_was_recovered_however_much_came_since) {
+  const MemoryDisk disk;
+  Position second;
+  {
+    RunningJournal journal(disk);
+    second = journal.commit(publish("a", "1")).end;
+    journal.commit(publish("a", "2"));
+  }
+  RunningJournal journal(disk);
+  const std::string payload = repeated('p', 400);
+  for (int i = 0; i < 200; ++i) journal.commit(publish("new", payload));  // several segments
+  EXPECT_EQ(journal->count(Lane{0}, journal->first()), 2U);
+  EXPECT_EQ(journal->count(Lane{0}, second), 1U);
+}
+
 TEST(journal, a_cursor_steps_over_other_lanes) {
   const MemoryDisk disk;
   auto options = small_options();
