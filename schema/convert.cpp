@@ -6,6 +6,7 @@
 
 #include "schema/base/utf8.hpp"
 #include "schema/number.hpp"
+#include "schema/payload/document.hpp"
 
 namespace rowgate::schema {
 namespace {
@@ -52,9 +53,16 @@ std::string_view text(const Field& field, Arena& arena, Value& out) {
   return {};
 }
 
-std::string_view jsonb(const Field& field, Value& out) {
+std::string_view jsonb(const Field& field, Arena& arena, Value& out) {
   if (field.nul) return "holds U+0000, which jsonb cannot store";
   if (field.kind == Kind::text || field.kind == Kind::bytes) return "is not JSON";
+  if (field.kind == Kind::number && !is_json_number(field.text)) return "is not JSON";
+  if (field.bare) {
+    std::string quoted;
+    append_json_string(quoted, field.text);
+    out = Value::of_bytes(Type::jsonb, arena.copy(quoted));
+    return {};
+  }
   if (field.kind != Kind::string) {
     out = Value::of_bytes(Type::jsonb, field.text);
     return {};
@@ -193,7 +201,7 @@ std::string_view Conversion::apply(const Field& field, Arena& arena, Value& out)
   out = Value();
   if (means_null(field, arena)) return {};
   if (type_ == Type::text) return text(field, arena, out);
-  if (type_ == Type::jsonb) return jsonb(field, out);
+  if (type_ == Type::jsonb) return jsonb(field, arena, out);
   const bool textual = is_textual(field.kind);
   if (type_ == Type::bytea) {
     if (!textual) return "is not a string, which bytea is made from";

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "schema/mapping.hpp"
-#include "schema/payload/decoder.hpp"
+#include "schema/payload/field_tree.hpp"
 #include "schema/row_batch.hpp"
 #include "schema/value.hpp"
 

@@ -22,8 +22,10 @@ void fill_shared(std::span<Value> row, Arena& arena, const Message& message) {
   row[encoding] = Value::of_bytes(Type::text, text.hex ? "hex" : "text");
 }
 
-/// What both share, with `own` columns between the payload and the properties.
-Table gateway_table(std::string name, const std::vector<Column>& own) {
+/// What both share, with `own` columns between the payload and the properties,
+/// and `later` ones, which came with a later version, at the end.
+Table gateway_table(std::string name, const std::vector<Column>& own,
+                    const std::vector<Column>& later) {
   std::vector<Column> columns = {{"received_at", Type::timestamptz, true},
                                  {"topic", Type::text, true},
                                  {"client_id", Type::text, true},
@@ -34,6 +36,7 @@ Table gateway_table(std::string name, const std::vector<Column>& own) {
   columns.insert(columns.end(), own.begin(), own.end());
   columns.push_back({"properties", Type::bytea, false});
   columns.push_back({"position", Type::bigint, true});
+  columns.insert(columns.end(), later.begin(), later.end());
   return {.name = std::move(name),
           .columns = std::move(columns),
           .key = {},
@@ -56,17 +59,19 @@ Value properties_of(const Message& message) {
 
 const Table& dead_letter_table() {
   static const Table table = gateway_table(
-      "rowgate_dead_letter", {{"mapping", Type::text, true}, {"reason", Type::text, true}});
+      "rowgate_dead_letter", {{"mapping", Type::text, true}, {"reason", Type::text, true}},
+      {{"rows", Type::text, false}});
   return table;
 }
 
 const Table& unmapped_table() {
-  static const Table table = gateway_table("rowgate_unmapped", {});
+  static const Table table = gateway_table("rowgate_unmapped", {}, {});
   return table;
 }
 
 void add_dead_letter(RowBatch& dead_letters, const Message& message, std::uint32_t source,
-                     std::string_view mapping, std::string_view reason) {
+                     std::string_view mapping, std::string_view reason,
+                     std::span<const RowRange> rows) {
   const std::span<Value> row = dead_letters.add_row(source);
   Arena& arena = dead_letters.arena();
   fill_shared(row, arena, message);
@@ -74,6 +79,7 @@ void add_dead_letter(RowBatch& dead_letters, const Message& message, std::uint32
   row[encoding + 2] = reason_of(reason, arena);
   row[encoding + 3] = properties_of(message);
   row[encoding + 4] = Value::of_bigint(static_cast<std::int64_t>(message.position));
+  if (!rows.empty()) row[encoding + 5] = Value::of_bytes(Type::text, arena.copy(format_rows(rows)));
 }
 
 void add_unmapped(RowBatch& unmapped, const Message& message, std::uint32_t source) {

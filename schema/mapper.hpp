@@ -4,22 +4,28 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "schema/mapping.hpp"
 #include "schema/message.hpp"
 #include "schema/row_batch.hpp"
+#include "schema/row_range.hpp"
 
 namespace rowgate::schema {
 
 /// The gateway's own tables, filled like any other.
 /// rowgate_dead_letter(received_at, topic, client_id, qos, retain, payload, encoding, mapping,
-///                     reason, properties, position)
+///                     reason, properties, position, rows)
 /// rowgate_unmapped(received_at, topic, client_id, qos, retain, payload, encoding, properties,
 ///                  position)
 /// payload is the text with encoding 'text', or, where the bytes are not UTF-8 or hold a NUL, their
-/// hex digits with encoding 'hex'; properties (bytea) are NULL where there are none.
+/// hex digits with encoding 'hex'; properties (bytea) are NULL where there are none. rows: the
+/// numbers of the elements that were refused while the others were stored, "1,5-7"; NULL: the whole
+/// message.
 const Table& dead_letter_table();
 const Table& unmapped_table();
 
@@ -44,12 +50,21 @@ class BatchSet {
 struct Verdict {
   std::uint32_t rows = 0;     // added to mapped tables
   std::uint32_t rejects = 0;  // added to the dead letters
+  std::size_t bytes = 0;      // of memory that decoding it took from the rows' arenas
   bool matched = false;       // at least one mapping took it
 };
 
+/// One mapping, and of the message only these rows (empty: all): what a dead letter is about.
+struct Only {
+  std::string_view mapping;
+  std::span<const RowRange> rows;
+};
+
 /// Adds a dead letter row for the message. `reason` is copied; the message's views are not.
+/// `rows`: what of the message is refused, for column `rows`.
 void add_dead_letter(RowBatch& dead_letters, const Message& message, std::uint32_t source,
-                     std::string_view mapping, std::string_view reason);
+                     std::string_view mapping, std::string_view reason,
+                     std::span<const RowRange> rows = {});
 void add_unmapped(RowBatch& unmapped, const Message& message, std::uint32_t source);
 
 class Mapper {
@@ -61,8 +76,9 @@ class Mapper {
   /// Appends the message's rows to `out` (made from this Mapper's Catalog): mapped rows, dead
   /// letters for what does not fit, and, if nothing matched and `store_unmapped`, an unmapped row.
   /// Rows hold views of the message's fields: it must live until out.clear(). `source` is recorded
-  /// with each row.
-  Verdict map(const Message& message, std::uint32_t source, bool store_unmapped, BatchSet& out);
+  /// with each row. With `only`, no other mapping takes the message, nor other rows of it.
+  Verdict map(const Message& message, std::uint32_t source, bool store_unmapped, BatchSet& out,
+              const Only* only = nullptr);
 
  private:
   struct State;

@@ -15,9 +15,33 @@
 
 namespace rowgate::schema {
 
-enum class Payload : std::uint8_t { json, scalar, raw };
+enum class Payload : std::uint8_t {
+  json,
+  scalar,
+  raw,
+  ndjson,
+  csv,
+  msgpack,
+  cbor,
+  influx,
+  senml,
+  sparkplug_b
+};
+/// Fields can be asked for by pointer; scalar and raw are one value.
+constexpr bool has_fields(Payload payload) noexcept {
+  return payload != Payload::scalar && payload != Payload::raw;
+}
+/// Each record of the payload is a row, so that `rows` has nothing to say.
+constexpr bool is_rows(Payload payload) noexcept {
+  return payload == Payload::csv || payload == Payload::influx || payload == Payload::senml;
+}
 enum class TimeFormat : std::uint8_t { unix_s, unix_ms, unix_us, unix_ns, iso8601 };
 enum class Layout : std::uint8_t { wide, narrow };
+/// How a payload is packed. `automatic`: as the publisher says, by the MQTT 5 user property
+/// `content-encoding` or a content type that ends in +gzip, +zlib or +zstd; else not at all.
+enum class Compression : std::uint8_t { automatic, none, gzip, zlib, zstd };
+/// A message of many rows of which some do not fit: store the others, or none.
+enum class RowsOnError : std::uint8_t { each, all_or_nothing };
 /// What a value that does not fit its column does.
 enum class OnError : std::uint8_t { dead_letter, null };
 enum class Meta : std::uint8_t { client_id, topic, qos, retain, received_at, user_property };
@@ -55,11 +79,25 @@ struct TimeRule {
   std::size_t index = 0;  // index of the column in the Catalog's table
 };
 
+/// What a format asks to know beside its name.
+struct PayloadOptions {
+  Compression compression = Compression::automatic;
+  // csv
+  bool header = false;  // the first line names the fields
+  char delimiter = ',';
+  char quote = '"';
+  std::vector<std::string> fields;  // their names where there is no header; empty: /0, /1, ...
+  // influx
+  TimeFormat precision = TimeFormat::unix_ns;
+};
+
 struct Mapping {
   std::string name;
   std::string pattern;  // as written
   std::vector<std::string> captures;
   Payload payload = Payload::json;
+  PayloadOptions options;
+  RowsOnError rows_on_error = RowsOnError::each;
   std::string rows;  // JSON Pointer to the array whose elements are rows; "" with no `rows` key
   bool has_rows = false;
   TimeRule time;

@@ -141,7 +141,7 @@ void check_combination(const Section& section, const Entry& entry, const Mapping
     errors.add(*section.find("on_error"), column + "required and on_error = \"null\" contradict");
   }
   const bool field = std::holds_alternative<FromField>(rule.source);
-  if (rule.type == Type::jsonb && (!field || mapping.payload != Payload::json)) {
+  if (rule.type == Type::jsonb && (!field || !has_fields(mapping.payload))) {
     errors.add(entry.where, column + "jsonb needs a field of a JSON payload");
   }
   const auto* meta = std::get_if<FromMeta>(&rule.source);
@@ -277,8 +277,8 @@ void parse_columns(const toml::table& table, ParsedMapping& parsed, Errors& erro
   if (mapping.auto_columns && narrow) {
     errors.add(*node, "automatic columns and layout = \"narrow\" exclude each other");
   }
-  if (mapping.auto_columns && mapping.payload != Payload::json) {
-    errors.add(*node, "automatic columns need payload = \"json\"");
+  if (mapping.auto_columns && !has_fields(mapping.payload)) {
+    errors.add(*node, "automatic columns need a payload that has fields");
   }
   check_names(parsed, errors);
 }

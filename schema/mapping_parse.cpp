@@ -4,24 +4,21 @@
 #include <algorithm>
 #include <array>
 
-#include "schema/payload/decoder.hpp"
+#include "schema/payload/field_tree.hpp"
 
 namespace rowgate::schema {
 namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::array mapping_keys{"name"sv,        "topic"sv,   "event"sv,  "table"sv,
-                                  "payload"sv,     "time"sv,    "key"sv,    "rows"sv,
-                                  "on_conflict"sv, "columns"sv, "layout"sv, "on_error"sv};
+constexpr std::array mapping_keys{
+    "name"sv, "topic"sv,       "event"sv,   "table"sv,  "payload"sv,  "time"sv,         "key"sv,
+    "rows"sv, "on_conflict"sv, "columns"sv, "layout"sv, "on_error"sv, "rows_on_error"sv};
 constexpr std::array time_keys{"from"sv, "root"sv, "format"sv, "column"sv};
 constexpr std::array<std::pair<std::string_view, Layout>, 2> layouts{
     {{"wide", Layout::wide}, {"narrow", Layout::narrow}}};
 constexpr std::array<std::pair<std::string_view, OnConflict>, 2> conflicts{
     {{"ignore", OnConflict::ignore}, {"update", OnConflict::update}}};
-constexpr std::array later_payloads{"csv"sv, "msgpack"sv, "cbor"sv, "influx"sv, "sparkplug_b"sv};
-constexpr std::array<std::pair<std::string_view, Payload>, 3> payloads{
-    {{"json", Payload::json}, {"scalar", Payload::scalar}, {"raw", Payload::raw}}};
 enum class Event : std::uint8_t { presence };
 constexpr std::array<std::pair<std::string_view, Event>, 1> events{{{"presence", Event::presence}}};
 constexpr std::array<std::pair<std::string_view, bool>, 2> rejects{
@@ -32,18 +29,6 @@ toml::source_region inside(const toml::node& text, std::size_t offset) {
   toml::source_region where = text.source();
   where.begin.column += static_cast<toml::source_index>(offset + 1);
   return where;
-}
-
-Payload parse_payload(const Section& section, Errors& errors) {
-  const toml::node* node = section.find("payload");
-  const auto* word = node != nullptr ? node->as_string() : nullptr;
-  if (word != nullptr && std::find(later_payloads.begin(), later_payloads.end(), word->get()) !=
-                             later_payloads.end()) {
-    errors.add(*node, "payload '" + word->get() + "' is not decoded in this version",
-               "json, scalar and raw are; raw keeps the bytes as they are");
-    return Payload::json;
-  }
-  return section.choice<Payload>("payload", payloads).value_or(Payload::json);
 }
 
 void parse_topic(const Section& section, Mapping& mapping, Errors& errors) {
@@ -111,8 +96,12 @@ void parse_rows(const Section& section, Mapping& mapping, Errors& errors) {
   const std::string wrong = FieldTree::check(*rows);
   if (!wrong.empty()) {
     errors.add(*section.find("rows"), "rows '" + *rows + "': " + wrong);
-  } else if (mapping.payload != Payload::json) {
-    errors.add(*section.find("rows"), "rows needs payload = \"json\"");
+  } else if (!has_fields(mapping.payload)) {
+    errors.add(*section.find("rows"), "rows needs a payload that has fields",
+               "payload = \"json\", for example");
+  } else if (is_rows(mapping.payload)) {
+    errors.add(*section.find("rows"), "each record of such a payload is a row already",
+               "leave out 'rows'");
   } else {
     mapping.rows = *rows;
     mapping.has_rows = true;
@@ -217,9 +206,8 @@ std::optional<FromField> parse_field(const Section& section, const Mapping& mapp
     errors.add(node, "'from' and 'root' exclude each other");
   } else if (root && !mapping.has_rows) {
     errors.add(node, "'root' needs rows; without rows every field is at the root", "use 'from'");
-  } else if (mapping.payload != Payload::json && !pointer->empty()) {
-    errors.add(node, "a payload that is not JSON has no fields",
-               "from = \"\" is the whole payload");
+  } else if (!has_fields(mapping.payload) && !pointer->empty()) {
+    errors.add(node, "a scalar or raw payload has no fields", "from = \"\" is the whole payload");
   }
   return FromField{*pointer, root};
 }
@@ -237,10 +225,11 @@ ParsedMapping parse_mapping(const toml::table& table, Errors& errors) {
   }
   parse_on_error(section, mapping, errors);
   parse_table(section, parsed, errors);
-  mapping.payload = parse_payload(section, errors);
+  parse_payload(section, mapping, errors);
   mapping.layout = section.choice<Layout>("layout", layouts).value_or(Layout::wide);
-  if (mapping.layout == Layout::narrow && mapping.payload != Payload::json) {
-    errors.add(*section.find("layout"), "layout = \"narrow\" needs payload = \"json\"");
+  if (mapping.layout == Layout::narrow && !has_fields(mapping.payload)) {
+    errors.add(*section.find("layout"), "layout = \"narrow\" needs a payload that has fields",
+               "payload = \"json\", for example");
   }
   parse_rows(section, mapping, errors);
   parse_time(section, parsed, errors);

@@ -25,6 +25,9 @@ struct ParsedMapping {
 /// Reads one [[mapping]].
 ParsedMapping parse_mapping(const toml::table& table, Errors& errors);
 
+/// Reads `payload` and `rows_on_error`.
+void parse_payload(const Section& section, Mapping& mapping, Errors& errors);
+
 /// Reads `columns` (an automatic set, a table, or nothing) into parsed.mapping.columns.
 /// Expects pattern, payload, layout, rows and time to be there.
 void parse_columns(const toml::table& table, ParsedMapping& parsed, Errors& errors);

@@ -5,7 +5,7 @@
 
 #include "schema/convert.hpp"
 #include "schema/mapping.hpp"
-#include "schema/payload/decoder.hpp"
+#include "schema/payload/field_tree.hpp"
 
 namespace rowgate::schema {
 

@@ -78,8 +78,8 @@ std::string missing(const ColumnRule& rule, const Field& field) {
 
 }  // namespace
 
-bool RowWriter::write(const RowInput& input, std::uint32_t source, RowBatch& batch,
-                      std::string& reason) {
+Written RowWriter::write(const RowInput& input, std::uint32_t source, RowBatch& batch,
+                         std::string& reason) {
   const std::size_t before = batch.rows();
   batch.add_row(source);
   bool ok = fill_columns(input, batch, reason);
@@ -89,7 +89,7 @@ bool RowWriter::write(const RowInput& input, std::uint32_t source, RowBatch& bat
     ok = fill_auto(input, batch, reason);
   }
   while (!ok && batch.rows() > before) batch.drop_last_row();
-  return ok;
+  return ok ? Written::rows : Written::refused;
 }
 
 bool RowWriter::fill_columns(const RowInput& input, RowBatch& batch, std::string& reason) {
@@ -194,13 +194,13 @@ const RowWriter::AutoColumn* RowWriter::auto_column(std::string_view path, const
 }
 
 bool RowWriter::fill_auto(const RowInput& input, RowBatch& batch, std::string& reason) {
-  if (!input.json.read_object()) {
-    reason = "automatic columns are made from a JSON object, which this is not";
+  if (!input.reader.read_object()) {
+    reason = "automatic columns are made from an object, which this is not";
     return false;
   }
   for (const Leaf& leaf : input.leaves) {
     if (leaf.field.kind == Kind::null) continue;
-    const std::string_view path = input.json.path(leaf);
+    const std::string_view path = input.reader.path(leaf);
     const AutoColumn* column = auto_column(path, leaf.field, batch, reason);
     if (column == nullptr) return false;
     Value& out = batch.last_row()[column->index];
@@ -226,7 +226,7 @@ bool RowWriter::write_narrow(const RowInput& input, std::uint32_t source, RowBat
   bool first = true;
   for (const Leaf& leaf : input.leaves) {
     if (leaf.field.kind != Kind::number) continue;
-    const std::string_view path = input.json.path(leaf);
+    const std::string_view path = input.reader.path(leaf);
     const auto value = to_double(leaf.field.text);
     if (!value || path.find('\0') != std::string_view::npos) {
       reason =

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "schema/message.hpp"
-#include "schema/payload/json.hpp"
+#include "schema/payload/reader.hpp"
 #include "schema/plan.hpp"
 #include "schema/row_batch.hpp"
 #include "schema/topic_cache.hpp"
@@ -21,6 +21,12 @@ namespace rowgate::schema {
 /// Columns that `columns = "auto"` may add to a table.
 inline constexpr std::size_t max_auto_columns = 200;
 
+enum class Written : std::uint8_t {
+  rows,      // one, or several of layout = "narrow"
+  filtered,  // the mapping wants no row of it
+  refused,   // nothing was appended: `reason` says why
+};
+
 /// What a row is made from. Views that live as long as the row.
 struct RowInput {
   const Message& message;
@@ -28,7 +34,7 @@ struct RowInput {
   std::span<const Field> fields;       // slots of Plan::row
   std::span<const Field> root_fields;  // slots of Plan::root
   std::span<const Leaf> leaves;
-  const JsonReader& json;  // knows the leaves' paths
+  const Reader& reader;  // knows the leaves' paths
 };
 
 class RowWriter {
@@ -36,8 +42,8 @@ class RowWriter {
   /// Both outlive the writer.
   RowWriter(const Plan& plan, const Table& table) : plan_(plan), table_(table) {}
 
-  /// Appends; on false nothing was appended and `reason` says why, for a person.
-  bool write(const RowInput& input, std::uint32_t source, RowBatch& batch, std::string& reason);
+  /// Appends. `reason` is for a person.
+  Written write(const RowInput& input, std::uint32_t source, RowBatch& batch, std::string& reason);
 
  private:
   struct NameHash {

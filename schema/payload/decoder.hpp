@@ -1,77 +1,65 @@
 #pragma once
-// What a payload decoder hands to the mapper: fields, still undecoded, as views into the payload.
-// A FieldTree is the compiled form of the JSON Pointers a mapping asks for.
-#include <cstddef>
+// The seam to a payload format: bytes -> one document, or one after another (the lines of NDJSON,
+// the rows of CSV, the points of a line protocol). One decoder a file; a Mapper has one of each
+// that it needs, and reuses its memory from message to message. Nothing a payload contains throws.
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "schema/mapping.hpp"
+#include "schema/message.hpp"
+#include "schema/payload/reader.hpp"
+#include "schema/row_batch.hpp"
+
 namespace rowgate::schema {
 
-/// One field as it stands in the payload.
-struct Field {
-  enum class Kind : std::uint8_t {
-    absent,
-    null,
-    boolean,  // `text` is "true" or "false"
-    number,   // JSON's grammar, already checked
-    string,   // `text` is what stands between the quotes, escapes and all
-    object,
-    array,
-    text,   // not JSON: a scalar payload, a topic level, a user property; UTF-8
-    bytes,  // a raw payload
-  };
-  Kind kind = Kind::absent;
-  bool escaped = false;        // string: holds a backslash
-  bool nul = false;            // an escape in it, at any depth, means U+0000
-  std::uint32_t token = 0;     // array: index of its '[' among the document's tokens
-  std::uint32_t elements = 0;  // array
-  std::string_view text;
+struct PayloadInput {
+  std::string_view payload;  // not compressed any more; lives as long as the rows
+  const Message& message;
+  const Mapping& mapping;
+  Arena& arena;  // for what rows view and the payload does not hold; lives as long as the rows
 };
 
-/// A field that no pointer names, for `columns = "auto"` and `layout = "narrow"`.
-struct Leaf {
-  std::uint32_t path_begin = 0;  // in JsonReader::paths()
-  std::uint32_t path_size = 0;
-  Field field;
-};
-
-/// A step of one or more JSON Pointers. Slots below it are [first_slot, last_slot).
-struct FieldNode {
-  static constexpr std::uint32_t no_slot = UINT32_MAX;
-  std::string key;
-  std::vector<FieldNode> children;
-  std::uint32_t slot = no_slot;
-  std::uint32_t first_slot = 0;
-  std::uint32_t last_slot = 0;
-};
-
-class FieldTree {
+class Decoder {
  public:
-  /// Empty string if `pointer` is a JSON Pointer (RFC 6901), else what is wrong with it.
-  static std::string check(std::string_view pointer);
+  /// What next() found.
+  enum class Step : std::uint8_t {
+    record,      // reader() has it
+    bad_record,  // one that is wrong by itself: error(); next() goes on behind it
+    end,
+    failed,  // the rest of the payload cannot be read: error()
+  };
 
-  /// Adds a pointer and returns its handle; one handle a distinct pointer.
-  /// Precondition: check() accepts it.
-  std::size_t add(std::string_view pointer);
-  /// Numbers the slots. After it: slot_of, root, size.
-  void finish();
-  std::uint32_t slot_of(std::size_t handle) const { return slots_[handle]; }
-  const FieldNode& root() const noexcept { return root_; }
-  std::size_t size() const noexcept { return pointers_.size(); }
+  virtual ~Decoder() = default;
+  /// False: error(). Not all that is wrong is found here; next() finds the rest.
+  virtual bool open(const PayloadInput& input) = 0;
+  virtual Step next() = 0;
+  /// Of the record found last; valid until the next call of next() or open().
+  virtual Reader& reader() = 0;
+  virtual const PayloadError& error() const noexcept = 0;
+  /// The format is one of many records, each of them a row; place() tells them apart.
+  virtual bool many() const noexcept { return false; }
+  /// Where the record found last stands, for a person: "line 3".
+  virtual std::string place() const { return {}; }
+};
+
+/// "JSON", "CSV": the format as a reason names it.
+std::string_view payload_format(Payload payload) noexcept;
+
+/// One decoder a format, made when it is first asked for.
+class Decoders {
+ public:
+  Decoder& of(Payload payload);
 
  private:
-  FieldNode root_;
-  std::vector<std::string> pointers_;
-  std::vector<std::uint32_t> slots_;
+  std::vector<std::unique_ptr<Decoder>> made_;  // by Payload
 };
 
-/// Appends the string a JSON string stands for. Precondition: its escapes were checked.
-/// `out` has room for raw.size() bytes. Returns the bytes written.
-std::size_t unescape(std::string_view raw, char* out) noexcept;
-
-/// Without leading and trailing space, tab, CR and LF.
-std::string_view trimmed(std::string_view text) noexcept;
+// Each in a file of its own.
+std::unique_ptr<Decoder> make_json_decoder();
+std::unique_ptr<Decoder> make_scalar_decoder();
+std::unique_ptr<Decoder> make_raw_decoder();
 
 }  // namespace rowgate::schema

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "schema/payload/decoder.hpp"
+#include "schema/payload/field_tree.hpp"
 
 namespace rowgate::schema {
 namespace {

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "schema/payload/decoder.hpp"
+#include "schema/payload/field_tree.hpp"
 
 namespace rowgate::schema {
 namespace {

@@ -42,7 +42,8 @@ struct JsonReader::Tokens {
   std::unique_ptr<simdjson::internal::dom_parser_implementation> stage1;
 };
 
-JsonReader::JsonReader(JsonLimits limits) : limits_(limits), tokens_(std::make_unique<Tokens>()) {
+JsonReader::JsonReader(PayloadLimits limits)
+    : limits_(limits), tokens_(std::make_unique<Tokens>()) {
   path_.reserve(256);
   paths_.reserve(4096);
   key_.reserve(256);
@@ -59,8 +60,9 @@ bool JsonReader::open(std::string_view payload) {
   constexpr std::size_t least_capacity = 4096;
   payload_ = payload;
   count_ = next_ = 0;
-  if (payload.empty()) return fail("it is empty", JsonError::nowhere);
-  if (payload.size() > limits_.bytes) return fail("it is larger than 16 MiB", JsonError::nowhere);
+  if (payload.empty()) return fail("it is empty", PayloadError::nowhere);
+  if (payload.size() > limits_.bytes)
+    return fail("it is larger than 16 MiB", PayloadError::nowhere);
   auto& stage1 = tokens_->stage1;
   if (stage1 && stage1->capacity() > kept_capacity && payload.size() < least_capacity) {
     stage1.reset();
@@ -72,12 +74,12 @@ bool JsonReader::open(std::string_view payload) {
         capacity, 1, stage1);
     if (made != simdjson::SUCCESS) {
       stage1.reset();
-      return fail("there is no memory to read it", JsonError::nowhere);
+      return fail("there is no memory to read it", PayloadError::nowhere);
     }
   }
   const auto code = stage1->stage1(reinterpret_cast<const std::uint8_t*>(payload.data()),
                                    payload.size(), simdjson::stage1_mode::regular);
-  if (code != simdjson::SUCCESS) return fail(describe(code), JsonError::nowhere);
+  if (code != simdjson::SUCCESS) return fail(describe(code), PayloadError::nowhere);
   starts_ = stage1->structural_indexes.get();
   count_ = stage1->n_structural_indexes;
   return true;
@@ -120,7 +122,7 @@ bool JsonReader::read(const FieldTree& tree, std::span<Field> fields, std::vecto
   return true;
 }
 
-void JsonReader::begin(const Field& array) noexcept {
+void JsonReader::begin(const Field& array) {
   next_ = array.token + 1;
 }
 

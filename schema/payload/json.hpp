@@ -12,44 +12,26 @@
 #include <string_view>
 #include <vector>
 
-#include "schema/payload/decoder.hpp"
+#include "schema/payload/reader.hpp"
 
 namespace rowgate::schema {
 
-struct JsonLimits {
-  std::size_t bytes = 16U << 20;
-  unsigned depth = 64;
-  std::size_t leaves = 10'000;        // of one row
-  std::size_t path_bytes = 1U << 20;  // of all leaves of one row together
-};
-
-/// What is wrong with a document, and where.
-struct JsonError {
-  static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
-  std::string_view what;  // static text
-  std::size_t offset = nowhere;
-};
-
-class JsonReader {
+class JsonReader final : public Reader {
  public:
-  explicit JsonReader(JsonLimits limits = {});
-  ~JsonReader();
+  explicit JsonReader(PayloadLimits limits = {});
+  ~JsonReader() override;
 
   /// Finds the tokens; the payload must live until the last walk. False: error().
   bool open(std::string_view payload);
-  /// Checks the whole document and fills `fields`, one a slot of `tree`. With `leaves`, fields that
-  /// no pointer names are added there. False: error().
-  bool read(const FieldTree& tree, std::span<Field> fields, std::vector<Leaf>* leaves = nullptr);
-
-  /// Element by element through an array that read() found: first `begin`, then `element` as often
-  /// as the array has elements. False: an element has too many leaves, and the rest is not read.
-  void begin(const Field& array) noexcept;
-  bool element(const FieldTree& tree, std::span<Field> fields, std::vector<Leaf>* leaves = nullptr);
-
-  /// What was read last, by read() or element(), is an object.
-  bool read_object() const noexcept { return read_object_; }
-  const JsonError& error() const noexcept { return error_; }
-  std::string_view path(const Leaf& leaf) const noexcept {
+  /// Checks the whole document on the way.
+  bool read(const FieldTree& tree, std::span<Field> fields,
+            std::vector<Leaf>* leaves = nullptr) override;
+  void begin(const Field& array) override;
+  bool element(const FieldTree& tree, std::span<Field> fields,
+               std::vector<Leaf>* leaves = nullptr) override;
+  bool read_object() const noexcept override { return read_object_; }
+  const PayloadError& error() const noexcept override { return error_; }
+  std::string_view path(const Leaf& leaf) const noexcept override {
     return std::string_view(paths_).substr(leaf.path_begin, leaf.path_size);
   }
 
@@ -68,7 +50,7 @@ class JsonReader {
   std::size_t offset() const noexcept;
   std::string_view token() const noexcept;
 
-  JsonLimits limits_;
+  PayloadLimits limits_;
   std::unique_ptr<Tokens> tokens_;
   std::string_view payload_;
   const std::uint32_t* starts_ = nullptr;
@@ -81,7 +63,7 @@ class JsonReader {
   std::string paths_;  // of the leaves, one after the other
   std::string path_;   // of the value being read
   std::string key_;
-  JsonError error_;
+  PayloadError error_;
 };
 
 }  // namespace rowgate::schema

@@ -98,7 +98,7 @@ void OpenBatch::add(const RecordView& record) {
                    : verdict.rejects ? Fate::dead_letter
                                      : Fate::stored);
   rows_ += std::max<std::size_t>(verdict.rows + verdict.rejects, 1);
-  bytes_ += record.end.value - record.position.value;
+  bytes_ += record.end.value - record.position.value + verdict.bytes;
 }
 
 void OpenBatch::gather(std::stop_token stop, milliseconds wait) {

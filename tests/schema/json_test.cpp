@@ -151,7 +151,7 @@ TEST(Json, depth_and_size_are_limited) {
   EXPECT_FALSE(w.read(nested(66)));
   EXPECT_EQ(w.reader.error().what, "it is nested too deeply");
   EXPECT_FALSE(w.read(nested(1'000'000)));
-  JsonReader small(JsonLimits{.bytes = 4});
+  JsonReader small(PayloadLimits{.bytes = 4});
   EXPECT_FALSE(small.open("12345"));
 }
 

@@ -1,0 +1,143 @@
+#include "schema/taking.hpp"
+
+#include <utility>
+
+namespace rowgate::schema {
+namespace {
+
+// Rows one message may become; more would let a small payload fill a lane's memory.
+constexpr std::uint32_t max_rows_a_message = 65'536;
+constexpr std::size_t max_values_a_message = 4'000'000;
+
+}  // namespace
+
+Taking::Taking(Scratch& scratch, const Way& way)
+    : scratch_(scratch), way_(way), mapping_(way.plan.mapping), rows_before_(way.batch.rows()) {}
+
+void Taking::run() {
+  Decoder& decoder = scratch_.decoders.of(mapping_.payload);
+  many_ = mapping_.has_rows || decoder.many();
+  const PayloadInput input{way_.message.payload, way_.message, mapping_, way_.batch.arena()};
+  if (!decoder.open(input)) return refuse_all(wrong(decoder.error()));
+  while (!over_) {
+    switch (decoder.next()) {
+      case Decoder::Step::record:
+        mapping_.has_rows ? take_elements(decoder) : take_record(decoder);
+        break;
+      case Decoder::Step::bad_record:
+        if (next_row() && wanted()) refuse_row(decoder.place(), decoder.error().what);
+        break;
+      case Decoder::Step::failed:
+        if (rows_ == 0) return refuse_all(wrong(decoder.error()));
+        if (!next_row()) return;
+        refuse_row(decoder.place(), decoder.error().what);
+        ranges_.back().last = RowRange::open_end;
+        return settle();
+      case Decoder::Step::end:
+        return settle();
+    }
+  }
+}
+
+void Taking::take_record(Decoder& decoder) {
+  if (!next_row() || !wanted()) return;
+  Reader& reader = decoder.reader();
+  const Plan& plan = way_.plan;
+  if (reader.read(plan.row, scratch_.fields, plan.leaves ? &scratch_.leaves : nullptr)) {
+    write_row(reader, [&] { return decoder.place(); });
+  } else if (many_) {
+    refuse_row(decoder.place(), wrong(reader.error()));
+  } else {
+    refuse_all(wrong(reader.error()));
+  }
+}
+
+void Taking::take_elements(Decoder& decoder) {
+  Reader& reader = decoder.reader();
+  const Plan& plan = way_.plan;
+  if (!reader.read(plan.root, scratch_.root_fields)) return refuse_all(wrong(reader.error()));
+  const Field array = scratch_.root_fields[plan.rows_slot];
+  const std::string name = mapping_.rows.empty() ? "the payload" : mapping_.rows;
+  if (array.kind == Field::Kind::absent) {
+    return refuse_all("the payload has no " + name + ", where rows are expected");
+  }
+  if (array.kind != Field::Kind::array) {
+    return refuse_all(name + " is not an array, which rows are read from");
+  }
+  if (array.elements > max_rows_a_message) {
+    return refuse_all(name + " has " + std::to_string(array.elements) + " elements; at most " +
+                      std::to_string(max_rows_a_message) + " rows are taken from a message");
+  }
+  reader.begin(array);
+  for (std::uint32_t i = 0; i < array.elements; ++i) {
+    const auto place = [&] { return "element " + std::to_string(i) + " of " + name; };
+    const bool read =
+        reader.element(plan.row, scratch_.fields, plan.leaves ? &scratch_.leaves : nullptr);
+    if (!read) return refuse_all(place() + " has too many fields");
+    if (!next_row()) return;
+    if (wanted()) write_row(reader, place);
+  }
+}
+
+template <class Place>
+void Taking::write_row(const Reader& reader, const Place& place) {
+  const RowInput input{way_.message,         way_.match,      scratch_.fields,
+                       scratch_.root_fields, scratch_.leaves, reader};
+  const Written written = way_.writer.write(input, way_.source, way_.batch, scratch_.reason);
+  if (written == Written::refused) refuse_row(many_ ? place() : std::string(), scratch_.reason);
+}
+
+bool Taking::next_row() {
+  const std::size_t made = way_.batch.rows() - rows_before_;
+  ++rows_;
+  if (rows_ <= max_rows_a_message && made <= max_rows_a_message &&
+      made * way_.batch.table().columns.size() <= max_values_a_message) {
+    return true;
+  }
+  refuse_all("it would make more than " + std::to_string(max_rows_a_message) + " rows or " +
+             std::to_string(max_values_a_message) + " values");
+  return false;
+}
+
+void Taking::refuse_row(const std::string& place, std::string_view why) {
+  if (many_) append_row(ranges_, rows_ - 1);
+  if (++refused_ > 1) return;
+  first_ = place;
+  if (!place.empty()) first_ += ": ";
+  first_ += why;
+}
+
+void Taking::refuse_all(std::string why) {
+  drop_rows();
+  over_ = true;
+  many_ = false;
+  refused_ = 1;
+  first_ = std::move(why);
+}
+
+void Taking::drop_rows() {
+  while (way_.batch.rows() > rows_before_) way_.batch.drop_last_row();
+  ranges_.assign(way_.only.begin(), way_.only.end());
+  stored_ = false;
+}
+
+void Taking::settle() {
+  if (refused_ > 0 && many_ && mapping_.rows_on_error == RowsOnError::all_or_nothing) drop_rows();
+}
+
+std::string Taking::reason() const {
+  if (!many_) return first_;
+  std::string reason =
+      std::to_string(refused_) + " of " + std::to_string(rows_) + " rows do not fit";
+  if (!mapping_.reject) reason += stored_ ? " (the others are stored)" : " (so none is stored)";
+  return reason + "; " + first_;
+}
+
+std::string Taking::wrong(const PayloadError& error) const {
+  std::string why = many_ && !mapping_.has_rows ? "it is not " : "the payload is not ";
+  why.append(payload_format(mapping_.payload)).append(": ").append(error.what);
+  if (error.offset != PayloadError::nowhere) why += ", at byte " + std::to_string(error.offset);
+  return why;
+}
+
+}  // namespace rowgate::schema
