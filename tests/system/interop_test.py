@@ -142,6 +142,27 @@ class InteropTest(harness.SqliteCase):
             self.assert_got(name, [(m["topic"], m["payload"], m["qos"]) for m in answer["got"]])
         self.each("js", check)
 
+    def test_mqtt_js_command_line(self):
+        """`mqtt pub` and `mqtt sub`; mqttx-cli, which this machine cannot get, is made of the same
+        library. They say nothing of a message's QoS."""
+        harness.node_modules()
+        program = harness.HERE / "node" / "node_modules" / ".bin" / "mqtt"
+        protocols = {"tcp": "mqtt", "tls": "mqtts", "ws": "ws", "wss": "wss"}
+
+        def check(transport, version, name):
+            common = ["-h", "127.0.0.1", "-p", self.ports[transport], "-l", protocols[transport],
+                      "--protocolVersion", version]
+            for ca in self.ca(transport):
+                common += ["--ca", ca]
+            with MqttJsSub([program, "sub", *common, "-i", f"{name}-sub", "-q", "2", "-v", "-t",
+                            f"{name}/+"], self.node) as subscriber:
+                for qos in QOS:
+                    run([program, "pub", *common, "-i", f"{name}-pub{qos}", "-q", qos, "-s", "-M",
+                         "-t", f"{name}/q{qos}"], input="".join(f"{n}\n" for n in range(COUNT)))
+                got = subscriber.take(len(QOS) * COUNT)
+            self.assert_got(name, [(topic, payload, int(topic[-1])) for topic, payload in got])
+        self.each("jscli", check)
+
     def test_mosquitto(self):
         def check(transport, version, name):
             common = ["-h", "127.0.0.1", "-p", self.ports[transport], "-V",
@@ -233,6 +254,34 @@ class MosquittoSub:
             if line.startswith("got "):
                 topic, payload, qos = line.split()[1:]
                 got.append((topic, payload, int(qos)))
+        return got
+
+
+class MqttJsSub:
+    """`mqtt sub` from its subscription on."""
+
+    def __init__(self, argv, node):
+        def subscriptions():
+            return node.metrics().sum("rowgate_delivery_subscriptions")
+        harness.wait_until(lambda: subscriptions() == 0, "the one before to be gone")
+        self.process = harness.spawn(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                     text=True)
+        harness.wait_until(lambda: subscriptions() == 1, "mqtt sub to subscribe")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def take(self, count):
+        got = []
+        while len(got) < count:
+            line = self.process.stdout.readline()
+            assert line, f"mqtt sub ended after {got}"
+            got.append(tuple(line.split()))
         return got
 
 
