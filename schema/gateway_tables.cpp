@@ -1,4 +1,4 @@
-// The gateway's own tables, and the batches of one lane.
+// The gateway's own tables.
 #include <algorithm>
 
 #include "schema/base/utf8.hpp"
@@ -87,23 +87,6 @@ void add_unmapped(RowBatch& unmapped, const Message& message, std::uint32_t sour
   fill_shared(row, unmapped.arena(), message);
   row[encoding + 1] = properties_of(message);
   row[encoding + 2] = Value::of_bigint(static_cast<std::int64_t>(message.position));
-}
-
-BatchSet::BatchSet(const Catalog& catalog) {
-  batches_.reserve(catalog.tables.size() + 2);
-  for (const Table& table : catalog.tables) batches_.emplace_back(table);
-  batches_.emplace_back(dead_letter_table());
-  batches_.emplace_back(unmapped_table());
-}
-
-std::size_t BatchSet::rows() const noexcept {
-  std::size_t n = 0;
-  for (const RowBatch& batch : batches_) n += batch.rows();
-  return n;
-}
-
-void BatchSet::clear() noexcept {
-  for (RowBatch& batch : batches_) batch.clear();
 }
 
 }  // namespace rowgate::schema

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "schema/batch_set.hpp"
 #include "schema/mapping.hpp"
 #include "schema/message.hpp"
 #include "schema/row_batch.hpp"
@@ -28,22 +29,6 @@ namespace rowgate::schema {
 /// message.
 const Table& dead_letter_table();
 const Table& unmapped_table();
-
-/// The open rows of one lane: one RowBatch a table of the Catalog, then the gateway's own two.
-/// Columns that `columns = "auto"` added stay after clear().
-class BatchSet {
- public:
-  explicit BatchSet(const Catalog& catalog);
-  std::size_t size() const noexcept { return batches_.size(); }
-  RowBatch& operator[](std::size_t i) noexcept { return batches_[i]; }
-  RowBatch& dead_letters() noexcept { return batches_[batches_.size() - 2]; }
-  RowBatch& unmapped() noexcept { return batches_[batches_.size() - 1]; }
-  std::size_t rows() const noexcept;
-  void clear() noexcept;
-
- private:
-  std::vector<RowBatch> batches_;
-};
 
 /// What became of one message. Ledger: unmapped if no mapping took it, else dead_letter if any of
 /// them rejected it or part of it, else stored.
@@ -79,6 +64,10 @@ class Mapper {
   /// with each row. With `only`, no other mapping takes the message, nor other rows of it.
   Verdict map(const Message& message, std::uint32_t source, bool store_unmapped, BatchSet& out,
               const Only* only = nullptr);
+
+  /// Forgets which rows were stored last (`store`), so that the next of each series is stored: for
+  /// a caller that maps messages again, or drops rows it was given.
+  void forget() noexcept;
 
  private:
   struct State;

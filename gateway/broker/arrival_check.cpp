@@ -14,8 +14,8 @@ struct ArrivalCheck::Scratch {
   /// A column that `columns = "auto"` made of one message must not judge the next: what its type is
   /// to be, only the lane and the database know.
   bool has_new_columns() {
-    for (std::size_t i = 0; i < mapper.catalog().tables.size(); ++i) {
-      if (rows[i].table().columns.size() > mapper.catalog().tables[i].columns.size()) return true;
+    for (std::size_t i = 0; i < rows.mapped(); ++i) {
+      if (rows[i].table().columns.size() > rows.declared(i).columns.size()) return true;
     }
     return false;
   }

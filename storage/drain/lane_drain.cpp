@@ -11,6 +11,8 @@
 #include "storage/drain/automatic_columns.hpp"
 #include "storage/drain/backoff.hpp"
 #include "storage/drain/bisect.hpp"
+#include "storage/drain/latest_tables.hpp"
+#include "storage/drain/maintenance.hpp"
 #include "storage/drain/open_batch.hpp"
 #include "storage/drain/tell_settled.hpp"
 
@@ -47,12 +49,18 @@ struct LaneDrain::State {
         catalog(std::move(cat)),
         counters(count),
         warn(std::move(w)),
+        latest([this](const std::string& what) { warn_of_lane(what); }),
+        maintenance(c, warn),
         batch(j, c, identity.lane,
               {options.max_rows, options.max_bytes, options.max_age, options.store_unmapped,
                options.eager}),
         backoff(options.backoff_first, options.backoff_max,
                 static_cast<std::uint64_t>(c.now().micros) * 2654435761U + identity.lane.value) {
     identity.lanes = journal.lanes();
+  }
+
+  void warn_of_lane(const std::string& what) {
+    warn(fmt::format("lane {}: {}", identity.lane.value, what));
   }
 
   // Connecting.
@@ -80,6 +88,7 @@ struct LaneDrain::State {
   void loop(std::stop_token stop, milliseconds linger);
   void handle(const SinkError& error);
   void read_flushed();
+  void maintain();
   void pause(std::stop_token stop, milliseconds wait);
   bool last_call_over() const noexcept;
 
@@ -92,6 +101,8 @@ struct LaneDrain::State {
   LaneCounters& counters;
   std::function<void(const std::string&)> warn;
 
+  LatestTables latest;
+  Maintenance maintenance;
   OpenBatch batch;
   Backoff backoff;
   bool connected = false;
@@ -218,9 +229,13 @@ bool LaneDrain::State::due() const noexcept {
 
 SinkResult<void> LaneDrain::State::ensure_tables() {
   schema::BatchSet& tables = batch.tables();
-  const std::size_t mapped = batch.catalog().tables.size();
+  const std::size_t mapped = tables.mapped();
   // Mapped tables come first, so the dead letters they cause find their table ensured after them.
   for (std::size_t i = 0; i < tables.size(); ++i) {
+    if (i < mapped && batch.catalog().tables[i].latest_of) {  // its table comes before it
+      if (const auto r = latest.ensure(*sink, batch.catalog(), tables, i); !r) return r;
+      continue;
+    }
     if (tables[i].rows() == 0) continue;
     const auto refused = [&](std::size_t row, const std::string& reason) {
       batch.refuse(i, row, reason);
@@ -228,7 +243,7 @@ SinkResult<void> LaneDrain::State::ensure_tables() {
     const schema::Table& table = tables[i].table();
     SinkResult<bool> fits = false;
     if (i < mapped)
-      fits = ensure_automatic(*sink, batch.catalog().tables[i], tables[i], refused);
+      fits = ensure_automatic(*sink, tables.declared(i), tables[i], refused);
     else if (const auto own = sink->ensure(table); !own)
       fits = own.error();
     if (fits && *fits) {  // the lane's columns have other types now: map the messages again
@@ -271,7 +286,7 @@ SinkResult<void> LaneDrain::State::insert_all() {
 
 SinkResult<void> LaneDrain::State::insert_without_refused() {
   schema::BatchSet& tables = batch.tables();
-  const std::size_t mapped = batch.catalog().tables.size();
+  const std::size_t mapped = tables.mapped();
   for (std::size_t i = 0; i < mapped; ++i) {
     const auto refused = [&](std::size_t row, const std::string& reason) {
       batch.refuse(i, row, reason);
@@ -295,7 +310,7 @@ SinkResult<void> LaneDrain::State::write() {
   if (const auto r = ensure_tables(); !r) return r;
   schema::BatchSet& tables = batch.tables();
   mapped_rows = 0;
-  for (std::size_t i = 0; i < batch.catalog().tables.size(); ++i) mapped_rows += tables[i].rows();
+  for (std::size_t i = 0; i < tables.mapped(); ++i) mapped_rows += tables[i].rows();
 
   if (const auto r = sink->begin(); !r) return r;
   auto done = insert_all();
@@ -379,6 +394,15 @@ void LaneDrain::State::read_flushed() {
   counters.flushed.store(flushed->value, std::memory_order_relaxed);
 }
 
+/// One lane does it for all, between its batches.
+void LaneDrain::State::maintain() {
+  if (identity.lane.value != 0 || last_call || batch.messages() > 0) return;
+  const auto [rows, partitions] = maintenance.step(*sink, catalog());
+  add(counters.expired_rows, rows);
+  add(counters.expired_partitions, partitions);
+  for (const std::string& note : sink->take_notes()) warn(note);
+}
+
 void LaneDrain::State::pause(std::stop_token stop, milliseconds wait) {
   if (last_call)
     wait = std::min(wait, std::chrono::ceil<milliseconds>(last_call->deadline - clock.ticks()));
@@ -435,6 +459,7 @@ void LaneDrain::State::loop(std::stop_token stop, milliseconds linger) {
       // A journal that has stopped answers at once.
       if (clock.ticks() - before < idle_wait / 2) pause(stop, idle_wait / 10);
     }
+    maintain();
     const bool behind = counters.flushed.load(std::memory_order_relaxed) < checkpoint.value;
     if (behind && clock.ticks() - flushed_at >= flushed_every) read_flushed();
   }

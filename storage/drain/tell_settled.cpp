@@ -17,7 +17,7 @@ class Found {
         letters_(batch.messages(), none),
         tables_(batch.messages(), none) {
     schema::BatchSet& rows = batch.tables();
-    for (std::size_t t = batch.catalog().tables.size(); t-- > 0;) {
+    for (std::size_t t = rows.mapped(); t-- > 0;) {
       for (std::size_t r = 0; r < rows[t].rows(); ++r) tables_[rows[t].source(r)] = t;
     }
     for (std::size_t r = rows.dead_letters().rows(); r-- > 0;) {
