@@ -92,6 +92,10 @@ Verdict Mapper::map(const Message& message, std::uint32_t source, bool store_unm
   return verdict;
 }
 
+void Mapper::forget() noexcept {
+  for (const auto& with : state_->prepared) with->writer.forget();
+}
+
 std::optional<double> Mapper::State::only_number(std::string_view text) {
   if (is_number(text)) return to_double(text);
   if (!text.starts_with('{') || !json.open(text) ||

@@ -45,6 +45,9 @@ class RowWriter {
   /// Appends. `reason` is for a person.
   Written write(const RowInput& input, std::uint32_t source, RowBatch& batch, std::string& reason);
 
+  /// Forgets which rows were stored last: the next of each series is stored.
+  void forget() noexcept {}
+
  private:
   struct NameHash {
     using is_transparent = void;

@@ -24,6 +24,7 @@ void OpenBatch::use(std::shared_ptr<const schema::Catalog> catalog) {
 
 void OpenBatch::seek(Position from) {
   clear();
+  if (mapper_) mapper_->forget();  // what it took for stored may not be
   cursor_.reset();
   current_.reset();
   held_.clear();
