@@ -1,11 +1,13 @@
 #pragma once
 // The admin HTTP server: health, metrics, mapping reload and a status page, on one thread of its
-// own. It knows nothing of what it serves: serve.cpp fills in the Endpoints, which are called on
-// the HTTP thread and must be safe there.
+// own; and the API, whose routes may wait for a database, on two others. It knows nothing of what
+// it serves: the gateway fills in the Endpoints, which must be safe on those threads.
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+
+#include "gateway/http/api.hpp"
 
 namespace rowgate::http {
 
@@ -15,10 +17,11 @@ struct Answer {
 };
 
 struct Endpoints {
-  std::function<Answer()> live;            // GET /healthz
-  std::function<Answer()> ready;           // GET /readyz
-  std::function<std::string()> metrics;    // GET /metrics, Prometheus text format 0.0.4
-  std::function<Answer()> reload_mapping;  // POST /mapping/reload
+  std::function<Answer()> live{};            // GET /healthz
+  std::function<Answer()> ready{};           // GET /readyz
+  std::function<std::string()> metrics{};    // GET /metrics, Prometheus text format 0.0.4
+  std::function<Answer()> reload_mapping{};  // POST /mapping/reload
+  Api api{};                                 // /api/...
 };
 
 class Server {
@@ -32,7 +35,8 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   std::uint16_t port() const noexcept;
-  /// Closes the listener and every connection, ends the thread. Idempotent; any thread but its own.
+  /// Closes the listener and every connection, ends the threads; waits for the API's requests that
+  /// have begun. Idempotent; any thread but its own.
   void stop() noexcept;
 
  private:
