@@ -22,16 +22,19 @@ class ArrivalCheck {
   ArrivalCheck(const LiveCatalog& live, std::size_t threads);
   ~ArrivalCheck();
 
+  /// On I/O thread `thread`: whether any mapping rejects, so that refuse() must be asked.
+  bool rejects(std::size_t thread) const {
+    Cell& cell = cells_[thread];
+    if (cell.generation != live_.generation()) [[unlikely]]
+      load(cell);
+    return cell.scratch != nullptr;
+  }
   /// On I/O thread `thread`. nullopt: take it. Else why not, for the publisher (0x99, payload
   /// format invalid): UTF-8 without U+0000. A QoS 2 packet id that is open already must not be
   /// judged again: what was taken stays taken.
   std::optional<std::string> refuse(std::size_t thread, const schema::Message& message) {
-    Cell& cell = cells_[thread];
-    if (cell.generation != live_.generation()) [[unlikely]]
-      load(cell);
-    if (!cell.scratch) [[likely]]
-      return std::nullopt;
-    return check(*cell.scratch, message);
+    if (!rejects(thread)) return std::nullopt;
+    return check(*cells_[thread].scratch, message);
   }
 
  private:

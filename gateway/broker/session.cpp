@@ -4,6 +4,7 @@
 #include "gateway/broker/session.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "gateway/mqtt/control.hpp"
 
@@ -25,6 +26,9 @@ Session::Session(Broker& broker, ConnectionRef self, std::chrono::steady_clock::
     : broker_(broker),
       self_(self),
       heard_(opened),
+      looks_closer_(broker.acl != nullptr || broker.options.reject_unmapped),
+      paced_(broker.options.max_publishes_per_second != 0 ||
+             broker.options.max_publish_bytes_per_second != 0),
       publish_rate_(broker.options.max_publishes_per_second, opened),
       byte_rate_(broker.options.max_publish_bytes_per_second, opened) {}
 
@@ -51,23 +55,25 @@ Session::Received Session::receive(std::string_view bytes, Moment now, std::stri
       break;
     }
     const bool connects = state_ == State::awaiting_connect;
-    result.next = found.status == mqtt::FrameResult::Status::error
-                      ? fail(found.error, out)
-                      : handle(found.frame, now, out, acks);
+    if (found.status == mqtt::FrameResult::Status::error) {
+      result.next = fail(found.error, out);
+    } else {
+      ++passed_.received;
+      result.next = found.frame.type == PacketType::publish && state_ == State::connected
+                        ? on_publish(found.frame, now, out, acks)
+                        : handle(found.frame, now, out, acks);
+    }
     // A CONNECT that waits is done but for its answer; else the packet must be given again.
     if (connects || (result.next != Next::stall && result.next != Next::hold)) {
       result.consumed += found.frame.size;
     }
   }
+  tell_traffic();
   return result;
 }
 
 Session::Next Session::handle(const mqtt::Frame& frame, Moment now, std::string& out,
                               AckQueue& acks) {
-  broker_.ledger.passed(self_.thread, Traffic::messages_received);
-  if (frame.type == PacketType::publish && state_ == State::connected) {
-    return on_publish(frame, now, out, acks);
-  }
   if (state_ == State::awaiting_connect) {
     if (frame.type != PacketType::connect) {
       return fail({ReasonCode::protocol_error, "first packet is not CONNECT [MQTT-3.1.0-1]"}, out);
@@ -106,9 +112,14 @@ Session::Next Session::handle(const mqtt::Frame& frame, Moment now, std::string&
   }
 }
 
-PendingAck Session::pending(storage::Position end, mqtt::PacketId id, PacketType type,
-                            ReasonCode code) const noexcept {
-  return {end, self_.slot, self_.generation, id, type, code, lane_};
+void Session::tell_traffic() noexcept {
+  const auto tell = [&](Traffic what, std::uint64_t& n) {
+    if (n != 0) broker_.ledger.passed(self_.thread, what, std::exchange(n, 0));
+  };
+  tell(Traffic::messages_received, passed_.received);
+  tell(Traffic::messages_sent, passed_.sent);
+  tell(Traffic::publishes_received, passed_.publishes);
+  tell(Traffic::publish_bytes_received, passed_.publish_bytes);
 }
 
 Session::Next Session::fail(Error error, std::string& out) {

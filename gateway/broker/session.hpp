@@ -77,6 +77,9 @@ class Session {
 
   /// The record of `ack` is durable: encodes the acknowledgement.
   void acknowledge(const PendingAck& ack, std::string& out);
+  /// What has passed goes to the ledger: after a run of acknowledge() or deliver(). receive() does
+  /// it by itself.
+  void tell_traffic() noexcept;
   /// The dispatcher's copy of a message for this client, or a PUBREL.
   void deliver(Delivery&& delivery, Moment now, std::string& out);
   /// Keep alive, time-outs, a token's end, a changed ACL; about once a second. `waits_for_us`: the
@@ -110,7 +113,9 @@ class Session {
   /// What to do after an event or record found no room.
   Next no_room(storage::AppendError error, std::string& out);
   PendingAck pending(storage::Position end, mqtt::PacketId id, mqtt::PacketType type,
-                     mqtt::ReasonCode code = mqtt::ReasonCode::success) const noexcept;
+                     mqtt::ReasonCode code = mqtt::ReasonCode::success) const noexcept {
+    return {end, self_.slot, self_.generation, id, type, code, lane_};
+  }
 
   // session_connect.cpp
   Next on_connect(const mqtt::Frame& frame, std::string& out);
@@ -129,6 +134,8 @@ class Session {
   Next on_pubrel(const mqtt::Frame& frame, std::string& out, AckQueue& acks);
   /// The topic, through its alias where there is one; an error is a protocol error.
   mqtt::Decoded<std::string_view> resolve_alias(std::string_view topic, std::uint16_t alias);
+  /// Whether anything there is could refuse it: of most publishes nothing.
+  bool may_refuse(const mqtt::PublishView& publish, std::string_view topic) const;
   /// Why the publish is not taken, if it is not.
   std::optional<mqtt::ReasonCode> refusal(const mqtt::PublishView& publish, std::string_view topic,
                                           Moment now);
@@ -205,8 +212,17 @@ class Session {
   std::string why_refused_;           // of the publish at hand; mostly empty
   std::vector<std::string> aliases_;  // index: alias - 1
   RouteCache routes_;
+  const bool looks_closer_;  // the configuration may refuse any publish
+  const bool paced_;         // by what follows
   RateLimit publish_rate_;
   RateLimit byte_rate_;
+  struct Passed {  // of messages, since the ledger was told
+    std::uint64_t received = 0;
+    std::uint64_t sent = 0;
+    std::uint64_t publishes = 0;  // received
+    std::uint64_t publish_bytes = 0;
+  };
+  Passed passed_;
 
   // What the client subscribed to.
   std::optional<SubscribeProgress> request_;

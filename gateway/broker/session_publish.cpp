@@ -26,7 +26,7 @@ Session::Next Session::on_publish(const mqtt::Frame& frame, Moment now, std::str
   const auto decoded = mqtt::decode_publish(frame, version_);
   if (!decoded) return fail(decoded.error(), out);
   const mqtt::PublishView& publish = *decoded;
-  if (!publish_rate_.allows(now.ticks) || !byte_rate_.allows(now.ticks)) {
+  if (paced_ && (!publish_rate_.allows(now.ticks) || !byte_rate_.allows(now.ticks))) {
     count(broker_.counters.held_back);
     return Next::hold;
   }
@@ -52,23 +52,26 @@ Session::Next Session::on_publish(const mqtt::Frame& frame, Moment now, std::str
     return Next::read;
   }
   const auto taken = [&] {
+    if (!paced_) return;
     publish_rate_.take(1);
     byte_rate_.take(frame.size);
   };
-  if (const auto code = refusal(publish, topic, now)) {
-    taken();
-    return reject(publish.packet_id, publish.qos, *code, out, acks);
+  if (may_refuse(publish, topic)) {
+    if (const auto code = refusal(publish, topic, now)) {
+      taken();
+      return reject(publish.packet_id, publish.qos, *code, out, acks);
+    }
   }
-  const auto appended =
-      broker_.publish({.client_id = client_id_,
-                       .topic = topic,
-                       .properties = publish.properties,
-                       .payload = publish.payload,
-                       .received_at = now.wall,
-                       .lane = lane_,
-                       .packet_id = own_id ? mqtt::PacketId{0} : publish.packet_id,
-                       .qos = static_cast<std::uint8_t>(publish.qos),
-                       .retain = publish.retain});
+  const storage::PublishRecord record{.client_id = client_id_,
+                                      .topic = topic,
+                                      .properties = publish.properties,
+                                      .payload = publish.payload,
+                                      .received_at = now.wall,
+                                      .lane = lane_,
+                                      .packet_id = own_id ? mqtt::PacketId{0} : publish.packet_id,
+                                      .qos = static_cast<std::uint8_t>(publish.qos),
+                                      .retain = publish.retain};
+  const auto appended = record.retain ? broker_.publish(record) : broker_.journal.append(record);
   if (!appended) return not_appended(appended.error(), publish.qos, out);
   taken();
   if (publish.qos != QoS::at_most_once) {
@@ -80,8 +83,8 @@ Session::Next Session::on_publish(const mqtt::Frame& frame, Moment now, std::str
   // A duplicate is in the journal already.
   if (appended->duplicate) return Next::read;
   broker_.ledger.received(self_.thread, lane_);
-  broker_.ledger.passed(self_.thread, Traffic::publishes_received);
-  broker_.ledger.passed(self_.thread, Traffic::publish_bytes_received, publish.payload.size());
+  ++passed_.publishes;
+  passed_.publish_bytes += publish.payload.size();
   return Next::read;
 }
 
@@ -113,6 +116,14 @@ bool Session::fits_mappings(const mqtt::PublishView& publish, std::string_view t
   if (!why) return true;
   why_refused_ = std::move(*why);
   return false;
+}
+
+bool Session::may_refuse(const mqtt::PublishView& publish, std::string_view topic) const {
+  const BrokerOptions& options = broker_.options;
+  return looks_closer_ || topic.size() > options.max_topic_bytes ||
+         topic.size() >= options.max_topic_levels || topic.front() == '$' ||
+         !publish.properties.empty() ||
+         (broker_.arrival_check && broker_.arrival_check->rejects(self_.thread));
 }
 
 // What was taken already stays taken, also when a new mapping file or ACL has come into force
@@ -227,7 +238,12 @@ void Session::acknowledge(const PendingAck& ack, std::string& out) {
     answers_.erase(answers_.begin());
     return;
   }
-  broker_.ledger.passed(self_.thread, Traffic::messages_sent);
+  ++passed_.sent;
+  // The client may send the next one now: QoS 2 counts until PUBCOMP, or a PUBREC that refuses.
+  const bool done = ack.type != PacketType::pubrec || ack.code >= ReasonCode::unspecified_error;
+  if (done && in_flight_ > 0) --in_flight_;
+  if (refusals_.empty())
+    return mqtt::encode_ack(out, version_, ack.type, {ack.packet_id, ack.code});
   const auto refused = std::find_if(refusals_.begin(), refusals_.end(), [&](const Refusal& r) {
     return ack.code == ReasonCode::payload_format_invalid && r.packet_id == ack.packet_id;
   });
@@ -240,9 +256,6 @@ void Session::acknowledge(const PendingAck& ack, std::string& out) {
   } else {
     mqtt::encode_ack(out, version_, ack.type, {ack.packet_id, ack.code});
   }
-  // The client may send the next one now: QoS 2 counts until PUBCOMP, or a PUBREC that refuses.
-  const bool done = ack.type != PacketType::pubrec || ack.code >= ReasonCode::unspecified_error;
-  if (done && in_flight_ > 0) --in_flight_;
 }
 
 }  // namespace rowgate::broker

@@ -198,6 +198,7 @@ void Connection::keep(std::string_view rest) {
 }
 
 void Connection::flush() {
+  session_.tell_traffic();
   if (writing_ || out_.empty()) return;
   while (sent_ < out_.size()) {
     const Transfer sent = transport_->send({out_.data() + sent_, unsent()});

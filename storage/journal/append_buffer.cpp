@@ -40,6 +40,7 @@ Result<Appended, AppendError> AppendBuffer::append(const PublishRecord& record) 
     if (const auto error = make_room(n, record.qos == 0)) return *error;
   }
   if (opens_id) open_ids_.insert(record.client_id, record.packet_id);
+  if (record.retain) plain_ = false;
   format::place(record, prepared, {next_}, at_);
   const Appended answer = advance(n);
   wake(lock);
@@ -87,6 +88,7 @@ Result<Appended, AppendError> AppendBuffer::append_event(std::string_view event)
   if (!fits(n, false)) {
     if (const auto error = make_room(n, false)) return *error;
   }
+  plain_ = false;
   format::write_event(event, seed_, {next_}, at_);
   const Appended answer = advance(n);
   wake(lock);
@@ -202,6 +204,7 @@ AppendBuffer::Taken AppendBuffer::take(PendingCommit& out, bool wait) {
   out.bytes = {begin_, static_cast<std::size_t>(at_ - begin_)};
   out.first = {base_};
   out.new_segment = new_segment_;
+  out.plain = std::exchange(plain_, true);
   begin_ = at_;
   base_ = next_;
   open_batch(0);

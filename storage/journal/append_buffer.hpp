@@ -28,6 +28,7 @@ struct PendingCommit {
   std::string_view bytes;
   Position first;
   bool new_segment = false;  // `bytes` begin a segment file
+  bool plain = false;        // as Batch::plain()
 
   Position end() const noexcept { return {first.value + bytes.size()}; }
 };
@@ -116,6 +117,7 @@ class AppendBuffer {
   std::uint64_t base_;
   std::uint64_t next_;
   bool new_segment_ = false;
+  bool plain_ = true;           // no event and no RETAIN in it
   bool short_of_disk_ = false;  // limit_ is where the disk limit, not batch_bytes, put it
 
   std::uint64_t segment_stop_;      // the active (or coming) segment is full at this position

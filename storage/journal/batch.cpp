@@ -8,7 +8,8 @@ RecordCursor::RecordCursor(const Batch& batch, Position from) noexcept
     : base_(batch.bytes().data()),
       at_(base_ + (from.value - batch.first().value)),
       end_(base_ + batch.bytes().size()),
-      first_(batch.first()) {}
+      first_(batch.first()),
+      plain_(batch.plain()) {}
 
 bool RecordCursor::next(RecordView& out) noexcept {
   if (at_ >= end_) return false;
@@ -32,6 +33,10 @@ bool RecordCursor::next_publish(Lane lane, RecordView& out) noexcept {
 }
 
 bool RecordCursor::next_special(bool all_publishes, RecordView& out) noexcept {
+  if (plain_ && !all_publishes) {
+    at_ = end_;
+    return false;
+  }
   while (at_ < end_) {
     const std::size_t length = format::length_at(at_);
     const char* record = at_;

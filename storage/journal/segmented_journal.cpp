@@ -157,7 +157,8 @@ bool SegmentedJournal::commit(const PendingCommit& pending) {
     return false;
   }
   commits_.fetch_add(1, std::memory_order_relaxed);
-  window_.add(std::make_shared<const Batch>(pending.first, pending.bytes, pending.owner));
+  window_.add(
+      std::make_shared<const Batch>(pending.first, pending.bytes, pending.owner, pending.plain));
   if (on_durable_) on_durable_(pending.end());
   return true;
 }

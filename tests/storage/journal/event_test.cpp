@@ -80,6 +80,29 @@ TEST(journal_events, a_reader_of_events_gets_retained_publishes_and_nothing_else
               ElementsAre("payload one", "payload kept", "event e1", "payload two"));
 }
 
+TEST(journal_events, a_batch_known_to_hold_neither_is_passed_over) {
+  const MemoryDisk disk;
+  RunningJournal journal(disk);
+  const auto last_is_plain = [&] {
+    const auto batch = journal->read({journal->durable().value - 1}, {}, milliseconds(0));
+    return batch->plain();
+  };
+  PublishRecord retained = publish("c", "kept");
+  retained.retain = true;
+  journal.commit(publish("c", "one"));
+  EXPECT_TRUE(last_is_plain());
+  journal.commit(retained);
+  EXPECT_FALSE(last_is_plain());
+  journal.commit(publish("c", "two"));
+  EXPECT_TRUE(last_is_plain()) << "what the batch before it held is forgotten";
+  commit_event(journal, "e1");
+  EXPECT_FALSE(last_is_plain());
+  journal.commit(publish("c", "three"));
+  EXPECT_THAT(special(*journal, false), ElementsAre("payload kept", "event e1"));
+  EXPECT_THAT(special(*journal, true), ElementsAre("payload one", "payload kept", "payload two",
+                                                   "event e1", "payload three"));
+}
+
 TEST(journal_events, are_no_publishes_to_a_lane) {
   const MemoryDisk disk;
   RunningJournal journal(disk);
