@@ -68,7 +68,9 @@ class Peers {
   virtual void take_over(ConnectionRef displaced, ConnectionRef successor) = 0;
   /// The session that `successor` waits for is free.
   virtual void proceed(ConnectionRef successor) = 0;
+  /// The copy may wait for more of them, but not beyond send_off().
   virtual void deliver(Delivery&& delivery) = 0;
+  virtual void send_off() = 0;
   /// What `waiting` asked the Authenticator.
   virtual void authenticated(ConnectionRef waiting, security::Verdict&& verdict) = 0;
 };

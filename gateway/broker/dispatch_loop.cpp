@@ -91,6 +91,7 @@ void DispatchLoop::loop(std::stop_token stop) {
   while (!stop.stop_requested()) {
     const bool busy = step(stop);
     dispatch_.pump(clock_.now());
+    if (handed_out_) handed_out_();
     commit_if_due(!busy);
   }
   // All that was appended, but no decisions more: they would only be new records.

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -27,6 +28,9 @@ class DispatchLoop {
                storage::StateStore& store, os::Clock& clock,
                std::uint64_t checkpoint_every = 32ULL << 20);
 
+  /// `handed_out` is called on the dispatch thread after each round: no more copies come for now.
+  /// Set before run().
+  void on_round(std::function<void()> handed_out) { handed_out_ = std::move(handed_out); }
   /// Loads the store and applies what the journal holds behind its checkpoint. Throws
   /// std::runtime_error, or JournalCorrupt.
   void recover();
@@ -58,6 +62,7 @@ class DispatchLoop {
   storage::StateStore& store_;
   os::Clock& clock_;
   const std::uint64_t checkpoint_every_;
+  std::function<void()> handed_out_;
 
   storage::Position position_;  // of the next record
   storage::Position rested_;    // up to here it reads without a rest

@@ -101,8 +101,7 @@ Gateway::Gateway(const config::Config& config)
   identity_ = gateway_identity(config_, *data_dir_);
   ledger_ = std::make_unique<broker::Ledger>(OwnMessages::ledger_threads, journal_->lanes());
   own_ = std::make_unique<OwnMessages>(config_, *journal_, catalog_, *ledger_);
-  subscribers_ = std::make_unique<Subscribers>(
-      config_, *journal_, [this](broker::Delivery&& copy) { listener_.deliver(std::move(copy)); });
+  subscribers_ = std::make_unique<Subscribers>(config_, *journal_, listener_);
   broker_.reset(new broker::Broker{*journal_, catalog_, *ledger_, listener_, subscribers_->inbox(),
                                    subscribers_->retained(), broker_options(config_)});
   broker_->authenticator = &security_.authenticator();

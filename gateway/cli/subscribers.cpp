@@ -20,16 +20,18 @@ broker::DispatchOptions dispatch_options(const config::Config& config) {
 }  // namespace
 
 Subscribers::Subscribers(const config::Config& config, storage::Journal& journal,
-                         std::function<void(broker::Delivery&&)> deliver)
+                         broker::Peers& peers)
     : store_(storage::open_state_store(fmt::format("{}/sessions.db", config.data_dir), journal.id(),
                                        journal.first())),
       retained_({config.mqtt.max_retained_messages, config.mqtt.max_retained_bytes}),
       dispatch_(
           dispatch_options(config), counters_, retained_,
           [&journal](std::string_view event) { return journal.append_event(event); },
-          std::move(deliver)),
+          [&peers](broker::Delivery&& copy) { peers.deliver(std::move(copy)); }),
       loop_(dispatch_, inbox_, journal, *store_, os::system_clock(),
-            std::min(config.journal.segment_bytes, config.journal.max_bytes / 4) / 2) {}
+            std::min(config.journal.segment_bytes, config.journal.max_bytes / 4) / 2) {
+  loop_.on_round([&peers] { peers.send_off(); });
+}
 
 Subscribers::~Subscribers() = default;
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "gateway/broker/broker.hpp"
 #include "gateway/broker/dispatch_loop.hpp"
 #include "gateway/config/config.hpp"
 
@@ -13,10 +14,9 @@ namespace rowgate::cli {
 
 class Subscribers {
  public:
-  /// Opens DATA_DIR/sessions.db. `deliver` is called on the dispatch thread. Throws as serve()
+  /// Opens DATA_DIR/sessions.db. Copies go to `peers`, on the dispatch thread. Throws as serve()
   /// does.
-  Subscribers(const config::Config& config, storage::Journal& journal,
-              std::function<void(broker::Delivery&&)> deliver);
+  Subscribers(const config::Config& config, storage::Journal& journal, broker::Peers& peers);
   ~Subscribers();
 
   // For the sessions. Any thread.

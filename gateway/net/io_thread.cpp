@@ -198,7 +198,14 @@ void IoThread::hold(ConnectionRef ref) {
 }
 
 void IoThread::post(Mail&& mail) {
-  if (!mailbox_.put(std::move(mail))) return;
+  if (mailbox_.put(std::move(mail))) open_mail_soon();
+}
+
+void IoThread::send_off() {
+  if (mailbox_.send_off()) open_mail_soon();
+}
+
+void IoThread::open_mail_soon() {
   asio::post(io_, [this] {
     open_mail();
     settle();

@@ -49,6 +49,8 @@ class IoThread {
   void journal_moved();
   /// Any thread.
   void post(Mail&& mail);
+  /// No more copies come for now.
+  void send_off();
   /// Any thread, once each, in this order; each waits until it is done. quiesce() stops accepting
   /// and reading; say_good_bye() sends the acknowledgements now due and tells the clients; join()
   /// gives them a second to read that, and the thread ends.
@@ -98,6 +100,7 @@ class IoThread {
   void flush_marked();
   void mark(Connection& connection, broker::ConnectionRef ref);
   void open_mail();
+  void open_mail_soon();
   void open(TakeOver& mail);
   void open(Proceed& mail);
   void open(broker::Delivery& mail);

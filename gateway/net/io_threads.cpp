@@ -71,6 +71,10 @@ void IoThreads::deliver(broker::Delivery&& delivery) {
   thread.post(std::move(delivery));
 }
 
+void IoThreads::send_off() {
+  for (const auto& thread : threads_) thread->send_off();
+}
+
 void IoThreads::authenticated(broker::ConnectionRef waiting, security::Verdict&& verdict) {
   threads_[waiting.thread]->post(Authenticated{waiting, std::move(verdict)});
 }

@@ -38,6 +38,7 @@ class IoThreads final : public broker::Peers {
   void take_over(broker::ConnectionRef displaced, broker::ConnectionRef successor) override;
   void proceed(broker::ConnectionRef successor) override;
   void deliver(broker::Delivery&& delivery) override;
+  void send_off() override;
   void authenticated(broker::ConnectionRef waiting, security::Verdict&& verdict) override;
 
  private:

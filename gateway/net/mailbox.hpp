@@ -1,5 +1,7 @@
 #pragma once
-// What other threads ask of an I/O thread. put() from any thread; the owner takes all at once.
+// What other threads ask of an I/O thread. put() and send_off() from any thread; the owner takes
+// all at once. Copies gather until they are many or the dispatcher says that this was all for now,
+// since waking a thread costs more than what it then does for one copy.
 // Bounded: of live copies by their bytes, of the rest by the number of connections.
 #include <cstddef>
 #include <cstdint>
@@ -32,6 +34,7 @@ using Mail = std::variant<TakeOver, Proceed, broker::Delivery, Authenticated>;
 class Mailbox {
  public:
   static constexpr std::size_t default_bytes = 32U << 20;
+  static constexpr std::size_t many = 256;  // do not wait for send_off()
 
   explicit Mailbox(std::size_t max_bytes = default_bytes) : max_bytes_(max_bytes) {}
 
@@ -41,7 +44,7 @@ class Mailbox {
     std::set<broker::ConnectionRef> promised;  // who missed one of QoS 1 or 2
   };
 
-  /// True if it was empty: the owner has to be woken.
+  /// True: the owner has to be woken.
   bool put(Mail&& mail) {
     const auto* copy = std::get_if<broker::Delivery>(&mail);
     // A PUBREL always finds room: a client in want of one would never free its packet id.
@@ -52,11 +55,17 @@ class Mailbox {
     if (behind || (bytes > 0 && bytes_ > 0 && bytes_ + bytes > max_bytes_)) {
       ++lost_.copies;
       if (copy->qos != mqtt::QoS::at_most_once) lost_.promised.insert(copy->to);
-      return false;  // the owner is on its way
+      return wake(true);
     }
+    const bool waits = copy != nullptr;
     bytes_ += bytes;
     mail_.push_back(std::move(mail));
-    return mail_.size() == 1;
+    return wake(!waits || mail_.size() >= many);
+  }
+  /// No more copies come for now. True: the owner has to be woken.
+  bool send_off() {
+    const std::lock_guard lock(mutex_);
+    return wake(!mail_.empty());
   }
   /// Everything so far; `into` is emptied first and its capacity reused.
   Lost take(std::vector<Mail>& into) {
@@ -64,15 +73,19 @@ class Mailbox {
     const std::lock_guard lock(mutex_);
     std::swap(into, mail_);
     bytes_ = 0;
+    woken_ = false;
     return std::exchange(lost_, {});
   }
 
  private:
+  bool wake(bool now) noexcept { return now && !std::exchange(woken_, true); }
+
   const std::size_t max_bytes_;
   std::mutex mutex_;
   std::vector<Mail> mail_;  // guarded by mutex_, as all below
   std::size_t bytes_ = 0;   // of live copies
   Lost lost_;
+  bool woken_ = false;  // the owner is on its way
 };
 
 }  // namespace rowgate::net

@@ -26,6 +26,7 @@ struct NoPeers final : Peers {
   void take_over(ConnectionRef, ConnectionRef) override {}
   void proceed(ConnectionRef) override {}
   void deliver(Delivery&&) override {}
+  void send_off() override {}
   void authenticated(ConnectionRef, security::Verdict&&) override {}
 };
 

@@ -33,6 +33,7 @@ struct RecordedPeers : Peers {
   }
   void proceed(ConnectionRef) override {}
   void deliver(Delivery&& delivery) override { deliveries.push_back(std::move(delivery)); }
+  void send_off() override {}
   void authenticated(ConnectionRef, security::Verdict&& verdict) override {
     verdicts.push_back(std::move(verdict));
   }

@@ -62,6 +62,7 @@ class IoFixture : public ::testing::Test {
         [this](broker::Delivery&& delivery) { io_->deliver(std::move(delivery)); });
     loop_ = std::make_unique<broker::DispatchLoop>(*dispatch_, *inbox_, *journal_, *store_,
                                                    os::system_clock());
+    loop_->on_round([this] { io_->send_off(); });
     loop_->recover();
     dispatch_->recovered([](const broker::KeptSession&) {});
     broker_->applied = [this] { return loop_->applied(); };

@@ -31,6 +31,29 @@ TEST(Mailbox, WakesItsOwnerForTheFirstMailOnly) {
   EXPECT_TRUE(box.put(Proceed{reader}));
 }
 
+TEST(Mailbox, CopiesGatherUntilTheyAreManyOrNoMoreCome) {
+  Mailbox box;
+  std::vector<Mail> mail;
+  EXPECT_FALSE(box.send_off());
+  EXPECT_FALSE(box.put(copy(mqtt::QoS::at_most_once)));
+  EXPECT_TRUE(box.send_off());
+  EXPECT_FALSE(box.send_off()) << "the owner is on its way";
+  EXPECT_FALSE(box.put(Proceed{reader}));
+  box.take(mail);
+  EXPECT_EQ(mail.size(), 2U);
+
+  EXPECT_FALSE(box.put(copy(mqtt::QoS::at_most_once)));
+  EXPECT_TRUE(box.put(Proceed{reader})) << "waits for nobody";
+  box.take(mail);
+  EXPECT_EQ(mail.size(), 2U);
+
+  std::size_t woken = 0;
+  for (std::size_t i = 0; i < 2 * Mailbox::many; ++i) {
+    woken += box.put(copy(mqtt::QoS::at_least_once)) ? 1U : 0U;
+  }
+  EXPECT_EQ(woken, 1U);
+}
+
 TEST(Mailbox, TakesNoMoreLiveCopiesThanItsBytesAndSaysWhoMissedAPromisedOne) {
   Mailbox box(2500);
   std::vector<Mail> mail;
@@ -68,7 +91,10 @@ TEST(Mailbox, TakesNoCopyBehindAPromisedOneThatFoundNoRoom) {
 
 TEST(Mailbox, TakesALiveCopyLargerThanItsBytesWhenThereIsNoOther) {
   Mailbox box(100);
-  EXPECT_TRUE(box.put(copy(mqtt::QoS::at_least_once)));
+  std::vector<Mail> mail;
+  box.put(copy(mqtt::QoS::at_least_once));
+  EXPECT_EQ(box.take(mail).copies, 0U);
+  EXPECT_EQ(mail.size(), 1U);
 }
 
 }  // namespace
