@@ -108,11 +108,34 @@ void parse_rows(const Section& section, Mapping& mapping, Errors& errors) {
   }
 }
 
+/// Where the records of a format that knows of time have it; empty: nowhere.
+std::string_view time_of(Payload payload) {
+  if (payload == Payload::influx) return "/time";
+  return payload == Payload::senml ? "/t" : "";
+}
+
+/// Such a record's own time is the row's, and its format is known.
+void parse_own_time(const Section& section, Mapping& mapping, Errors& errors) {
+  const std::string_view own = time_of(mapping.payload);
+  if (own.empty()) return;
+  if (!mapping.time.from) mapping.time.from = FromField{std::string(own), false};
+  if (mapping.time.from->pointer != own) return;
+  const bool influx = mapping.payload == Payload::influx;
+  mapping.time.format = influx ? mapping.options.precision : TimeFormat::unix_s;
+  if (section.find("format") == nullptr) return;
+  errors.add(*section.find("format"), "the payload says what " + std::string(own) + " is",
+             influx ? "leave out 'format'; payload = { format = \"influx\", precision = \"ms\" }"
+                    : "leave out 'format'");
+}
+
 void parse_time(const Section& section, ParsedMapping& parsed, Errors& errors) {
   TimeRule& time = parsed.mapping.time;
   parsed.time_where = section.where();
   const toml::node* node = section.find("time");
-  if (node == nullptr) return;
+  if (node == nullptr) {
+    const toml::table none;
+    return parse_own_time(Section(none, "time", time_keys, errors), parsed.mapping, errors);
+  }
   parsed.time_where = node->source();
   const toml::table* table = node->as_table();
   if (table == nullptr) {
@@ -129,6 +152,7 @@ void parse_time(const Section& section, ParsedMapping& parsed, Errors& errors) {
   }
   const auto format = inner.choice<TimeFormat>("format", time_formats);
   if (format) time.format = *format;
+  parse_own_time(inner, parsed.mapping, errors);
   if (!time.from && inner.find("format") != nullptr && inner.find("from") == nullptr &&
       inner.find("root") == nullptr) {
     errors.add(*inner.find("format"), "time has a format but no 'from'",

@@ -9,8 +9,14 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::array<std::pair<std::string_view, Payload>, 3> formats{
-    {{"json", Payload::json}, {"scalar", Payload::scalar}, {"raw", Payload::raw}}};
+constexpr std::array<std::pair<std::string_view, Payload>, 7> formats{
+    {{"json", Payload::json},
+     {"scalar", Payload::scalar},
+     {"raw", Payload::raw},
+     {"csv", Payload::csv},
+     {"ndjson", Payload::ndjson},
+     {"influx", Payload::influx},
+     {"senml", Payload::senml}}};
 constexpr std::array<std::pair<std::string_view, Compression>, 5> compressions{
     {{"auto", Compression::automatic},
      {"none", Compression::none},
@@ -93,6 +99,23 @@ void parse_options(const toml::table& table, Mapping& mapping, Errors& errors) {
       section.choice<TimeFormat>("precision", precisions).value_or(TimeFormat::unix_ns);
 }
 
+/// What is named after fields needs them to have names.
+void check_names(const Section& section, const Mapping& mapping, Errors& errors) {
+  if (mapping.payload != Payload::csv || mapping.options.header ||
+      !mapping.options.fields.empty()) {
+    return;
+  }
+  const toml::node* columns = section.find("columns");
+  const toml::node* layout = section.find("layout");
+  const bool automatic =
+      columns != nullptr &&
+      (columns->is_string() || (columns->is_table() && columns->as_table()->contains("*")));
+  const bool narrow = layout != nullptr && layout->value<std::string_view>() == "narrow";
+  if (!automatic && !narrow) return;
+  errors.add(narrow ? *layout : *columns, "the fields of this CSV have no names to make columns of",
+             "payload = { format = \"csv\", header = true }, or fields = [\"ts\", \"temp\"]");
+}
+
 }  // namespace
 
 void parse_payload(const Section& section, Mapping& mapping, Errors& errors) {
@@ -102,6 +125,7 @@ void parse_payload(const Section& section, Mapping& mapping, Errors& errors) {
   } else {
     mapping.payload = section.choice<Payload>("payload", formats).value_or(Payload::json);
   }
+  check_names(section, mapping, errors);
   mapping.rows_on_error =
       section.choice<RowsOnError>("rows_on_error", verdicts).value_or(RowsOnError::each);
 }

@@ -16,9 +16,9 @@ Taking::Taking(Scratch& scratch, const Way& way)
 
 void Taking::run() {
   Decoder& decoder = scratch_.decoders.of(mapping_.payload);
-  many_ = mapping_.has_rows || decoder.many();
   const PayloadInput input{way_.message.payload, way_.message, mapping_, way_.batch.arena()};
   if (!decoder.open(input)) return refuse_all(wrong(decoder.error()));
+  many_ = mapping_.has_rows || decoder.many();
   while (!over_) {
     switch (decoder.next()) {
       case Decoder::Step::record:
@@ -46,7 +46,7 @@ void Taking::take_record(Decoder& decoder) {
   if (reader.read(plan.row, scratch_.fields, plan.leaves ? &scratch_.leaves : nullptr)) {
     write_row(reader, [&] { return decoder.place(); });
   } else if (many_) {
-    refuse_row(decoder.place(), wrong(reader.error()));
+    refuse_row(decoder.place(), wrong(reader.error(), true));
   } else {
     refuse_all(wrong(reader.error()));
   }
@@ -55,14 +55,16 @@ void Taking::take_record(Decoder& decoder) {
 void Taking::take_elements(Decoder& decoder) {
   Reader& reader = decoder.reader();
   const Plan& plan = way_.plan;
-  if (!reader.read(plan.root, scratch_.root_fields)) return refuse_all(wrong(reader.error()));
+  if (!reader.read(plan.root, scratch_.root_fields)) {
+    return refuse_record(decoder, wrong(reader.error(), decoder.many()));
+  }
   const Field array = scratch_.root_fields[plan.rows_slot];
   const std::string name = mapping_.rows.empty() ? "the payload" : mapping_.rows;
   if (array.kind == Field::Kind::absent) {
-    return refuse_all("the payload has no " + name + ", where rows are expected");
+    return refuse_record(decoder, "the payload has no " + name + ", where rows are expected");
   }
   if (array.kind != Field::Kind::array) {
-    return refuse_all(name + " is not an array, which rows are read from");
+    return refuse_record(decoder, name + " is not an array, which rows are read from");
   }
   if (array.elements > max_rows_a_message) {
     return refuse_all(name + " has " + std::to_string(array.elements) + " elements; at most " +
@@ -70,10 +72,16 @@ void Taking::take_elements(Decoder& decoder) {
   }
   reader.begin(array);
   for (std::uint32_t i = 0; i < array.elements; ++i) {
-    const auto place = [&] { return "element " + std::to_string(i) + " of " + name; };
+    const auto place = [&] {
+      const std::string element = "element " + std::to_string(i) + " of " + name;
+      return decoder.many() ? decoder.place() + ", " + element : element;
+    };
     const bool read =
         reader.element(plan.row, scratch_.fields, plan.leaves ? &scratch_.leaves : nullptr);
-    if (!read) return refuse_all(place() + " has too many fields");
+    if (!read) {
+      return refuse_record(decoder,
+                           "element " + std::to_string(i) + " of " + name + " has too many fields");
+    }
     if (!next_row()) return;
     if (wanted()) write_row(reader, place);
   }
@@ -107,6 +115,12 @@ void Taking::refuse_row(const std::string& place, std::string_view why) {
   first_ += why;
 }
 
+// Rows are looked for in each record: one that has none does not spoil the others.
+void Taking::refuse_record(Decoder& decoder, std::string why) {
+  if (!decoder.many()) return refuse_all(std::move(why));
+  if (next_row() && wanted()) refuse_row(decoder.place(), why);
+}
+
 void Taking::refuse_all(std::string why) {
   drop_rows();
   over_ = true;
@@ -133,8 +147,8 @@ std::string Taking::reason() const {
   return reason + "; " + first_;
 }
 
-std::string Taking::wrong(const PayloadError& error) const {
-  std::string why = many_ && !mapping_.has_rows ? "it is not " : "the payload is not ";
+std::string Taking::wrong(const PayloadError& error, bool record) const {
+  std::string why = record ? "it is not " : "the payload is not ";
   why.append(payload_format(mapping_.payload)).append(": ").append(error.what);
   if (error.offset != PayloadError::nowhere) why += ", at byte " + std::to_string(error.offset);
   return why;

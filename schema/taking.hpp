@@ -61,10 +61,12 @@ class Taking {
   bool next_row();
   bool wanted() const noexcept { return way_.only.empty() || contains(way_.only, rows_ - 1); }
   void refuse_row(const std::string& place, std::string_view why);
+  void refuse_record(Decoder& decoder, std::string why);
   void refuse_all(std::string why);
   void drop_rows();
   void settle();
-  std::string wrong(const PayloadError& error) const;
+  /// `record`: it is about one record of many.
+  std::string wrong(const PayloadError& error, bool record = false) const;
 
   Scratch& scratch_;
   const Way way_;

@@ -61,5 +61,9 @@ class Decoders {
 std::unique_ptr<Decoder> make_json_decoder();
 std::unique_ptr<Decoder> make_scalar_decoder();
 std::unique_ptr<Decoder> make_raw_decoder();
+std::unique_ptr<Decoder> make_ndjson_decoder();
+std::unique_ptr<Decoder> make_csv_decoder();
+std::unique_ptr<Decoder> make_influx_decoder();
+std::unique_ptr<Decoder> make_senml_decoder();
 
 }  // namespace rowgate::schema

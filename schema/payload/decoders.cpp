@@ -72,11 +72,15 @@ std::unique_ptr<Decoder> make_decoder(Payload payload) {
     case Payload::raw:
       return make_raw_decoder();
     case Payload::ndjson:
+      return make_ndjson_decoder();
     case Payload::csv:
+      return make_csv_decoder();
+    case Payload::influx:
+      return make_influx_decoder();
+    case Payload::senml:
+      return make_senml_decoder();
     case Payload::msgpack:
     case Payload::cbor:
-    case Payload::influx:
-    case Payload::senml:
     case Payload::sparkplug_b:
       break;
   }
