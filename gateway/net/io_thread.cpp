@@ -116,13 +116,16 @@ void IoThread::remove(ConnectionRef ref) {
   if (finishing_ && slots_.size() == free_slots_.size()) io_.stop();
 }
 
+// A slice of the connections at a time: all of many thousands at once would hold up the others'
+// reads and acknowledgements for more than a millisecond.
 void IoThread::tick() {
   const broker::Moment moment = now();
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
+  for (std::size_t i = tick_slice_; i < slots_.size(); i += tick_slices) {
     if (slots_[i].connection) slots_[i].connection->tick(moment);
   }
-  if (index_ == 0) broker_.visit_due(moment, index_);
-  ticker_.expires_after(std::chrono::seconds(1));
+  if (index_ == 0 && tick_slice_ == 0) broker_.visit_due(moment, index_);
+  tick_slice_ = (tick_slice_ + 1) % tick_slices;
+  ticker_.expires_after(std::chrono::milliseconds(1000) / tick_slices);
   ticker_.async_wait([this](const boost::system::error_code& cancelled) {
     if (cancelled) return;
     tick();

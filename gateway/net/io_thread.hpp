@@ -86,6 +86,7 @@ class IoThread {
  private:
   static constexpr std::size_t buffer_size = 256U << 10;
   static constexpr storage::Position never{UINT64_MAX};
+  static constexpr std::size_t tick_slices = 20;  // a second
 
   struct Slot {
     std::unique_ptr<Connection> connection;
@@ -118,6 +119,7 @@ class IoThread {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::deque<Acceptor> acceptors_;
   boost::asio::steady_timer ticker_;
+  std::size_t tick_slice_ = 0;       // whose turn is next
   boost::asio::steady_timer pause_;  // at the end, before giving up
   std::unique_ptr<char[]> buffer_;
   std::vector<Slot> slots_;
