@@ -6,13 +6,14 @@
 #include <map>
 
 #include "schema/mapping_parse.hpp"
+#include "schema/mapping_table_section.hpp"
 
 namespace rowgate::schema {
 namespace {
 
 // The elements of [[mapping]], or an error.
 std::vector<const toml::table*> mapping_tables(const toml::table& file, Errors& errors) {
-  static constexpr std::array<std::string_view, 1> known{"mapping"};
+  static constexpr std::array<std::string_view, 2> known{"mapping", "table"};
   const Section section(file, "the mapping file", known, errors);
   const toml::node* node = section.find("mapping");
   std::vector<const toml::table*> tables;
@@ -87,6 +88,7 @@ Result<std::shared_ptr<const Catalog>, std::vector<MappingError>> parse_mapping_
   check_names(parsed, errors);
   auto catalog = std::make_shared<Catalog>();
   catalog->tables = merge_tables(parsed, errors);
+  parse_table_sections(file, catalog->tables, errors);
   if (errors.any()) return errors.take();
   catalog->generation = generation;
   for (ParsedMapping& m : parsed) {

@@ -15,6 +15,23 @@ bool is_identifier(std::string_view name) noexcept {
   return !name.empty() && name.size() <= 63 && is_utf8(name) && !has_nul(name);
 }
 
+bool names_a_table(std::string_view name) noexcept {
+  const std::size_t dot = name.find('.');
+  if (dot == std::string_view::npos) return is_identifier(name);
+  const std::string_view last = name.substr(dot + 1);
+  return is_identifier(name.substr(0, dot)) && is_identifier(last) &&
+         last.find('.') == std::string_view::npos;
+}
+
+std::string_view last_part(std::string_view table_name) noexcept {
+  return table_name.substr(table_name.find('.') + 1);  // npos + 1 is 0
+}
+
+bool is_reserved_table(std::string_view name) noexcept {
+  const std::string_view last = last_part(name);
+  return last.starts_with("rowgate_") || last.starts_with("sqlite_") || last.starts_with("pg_");
+}
+
 std::string quote_identifier(std::string_view name) {
   std::string out;
   out.reserve(name.size() + 2);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <stdexcept>
+#include <string>
 
 #include "gateway/cli/mapping_source.hpp"
 #include "gateway/cli/open_sink.hpp"
@@ -18,21 +19,25 @@ std::string counted(std::size_t n, std::string_view one, std::string_view many) 
 bool check_table(storage::Sink& sink, const schema::Table& table, Streams streams) {
   const auto plan = sink.plan(table);
   if (plan.has_error()) {
-    if (plan.error().outcome != storage::CommitOutcome::row_rejected) {
-      throw std::runtime_error(plan.error().message);  // the database itself: no use to go on
+    const storage::SinkError& error = plan.error();
+    if (error.outcome != storage::CommitOutcome::row_rejected) {
+      throw std::runtime_error(error.message);  // the database itself: no use to go on
     }
-    streams.err << "table " << table.name << ": " << plan.error().message << '\n';
+    streams.err << "table " << table.name << ": does not fit\n";
+    for (const std::string& misfit : error.misfits) streams.err << "  " << misfit << '\n';
+    if (error.misfits.empty()) streams.err << "  " << error.message << '\n';
     return false;
   }
-  if (plan->empty()) {
+  if (plan->statements.empty()) {
     streams.out << "table " << table.name << ": fits as it is\n";
-    return true;
+  } else {
+    streams.out << "table " << table.name << ": would run\n";
   }
-  streams.out << "table " << table.name << ": would run\n";
-  for (const std::string& statement : *plan) {
+  for (const std::string& statement : plan->statements) {
     const bool ended = statement.ends_with(';');
     streams.out << "  " << statement << (ended ? "\n" : ";\n");
   }
+  for (const std::string& note : plan->notes) streams.out << "  note: " << note << '\n';
   return true;
 }
 
@@ -69,7 +74,9 @@ int check(const CommandLine& command, const config::Config& config, Streams stre
     streams.out << "sink: not asked (--offline)\n";
     return 0;
   }
-  const auto sink = open_sink({config::sink_url(config), config.sqlite.synchronous});
+  const std::string url =
+      command.check.against.empty() ? config::sink_url(config) : command.check.against;
+  const auto sink = open_sink({url, config.sqlite.synchronous});
   streams.out << "sink: " << sink->describe() << '\n';
   bool fits = true;
   for (const schema::Table& table : catalog->tables) {

@@ -168,9 +168,16 @@ class Parser {
     CLI::App* verb =
         add_verb(app_, "check", "Check configuration and mapping, and show the DDL that would run.",
                  Verb::check);
-    verb->add_flag("--offline", command_.check.offline, "Leave the database alone.");
+    CLI::Option* offline =
+        verb->add_flag("--offline", command_.check.offline, "Leave the database alone.");
+    verb->add_option("--against", command_.check.against,
+                     "Check against this database instead of the configured sink.")
+        ->type_name("URL")
+        ->excludes(offline);
     add_options(*verb);
-    verb->footer("Changes nothing. Example: rowgate check --mapping plant.toml");
+    verb->footer(
+        "Changes nothing. 1: a table does not fit, and why, column by column.\n"
+        "Example: rowgate check --mapping plant.toml --against postgresql://USER@HOST/DATABASE");
   }
 
   void add_explain() {

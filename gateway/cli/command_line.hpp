@@ -34,6 +34,7 @@ struct CommandLine {
   Format format = Format::table;
   struct {
     bool offline = false;
+    std::string against;  // a sink's URL; empty: the configured one
   } check;
   struct {
     std::string topic;

@@ -81,6 +81,16 @@ void write_lanes(http::MetricsText& text, std::span<const storage::LaneCounters>
   per_lane(text, "rowgate_lane_retries_total", MetricType::counter,
            "Times the lane had to try the sink again.", lanes,
            [](const LaneCounters& c) { return c.retries.load(); });
+  std::uint64_t expired_rows = 0;
+  std::uint64_t expired_partitions = 0;
+  for (const LaneCounters& lane : lanes) {
+    expired_rows += lane.expired_rows.load();
+    expired_partitions += lane.expired_partitions.load();
+  }
+  single(text, "rowgate_retention_rows_total", MetricType::counter,
+         "Rows deleted because they were older than their table's retention.", expired_rows);
+  single(text, "rowgate_retention_partitions_total", MetricType::counter,
+         "Partitions dropped because all their rows were.", expired_partitions);
   per_lane(text, "rowgate_lane_checkpoint_position", MetricType::gauge,
            "Journal position up to which the lane's rows are committed.", lanes,
            [](const LaneCounters& c) { return c.checkpoint.load(); });

@@ -232,8 +232,8 @@ SinkResult<void> LaneDrain::State::ensure_tables() {
   const std::size_t mapped = tables.mapped();
   // Mapped tables come first, so the dead letters they cause find their table ensured after them.
   for (std::size_t i = 0; i < tables.size(); ++i) {
-    if (i < mapped && batch.catalog().tables[i].latest_of) {  // its table comes before it
-      if (const auto r = latest.ensure(*sink, batch.catalog(), tables, i); !r) return r;
+    if (i < mapped && tables.declared(i).latest_of) {  // its table comes before it
+      if (const auto r = latest.ensure(*sink, tables, i); !r) return r;
       continue;
     }
     if (tables[i].rows() == 0) continue;
@@ -288,8 +288,13 @@ SinkResult<void> LaneDrain::State::insert_without_refused() {
   schema::BatchSet& tables = batch.tables();
   const std::size_t mapped = tables.mapped();
   for (std::size_t i = 0; i < mapped; ++i) {
+    if (tables.declared(i).latest_of) {
+      if (const auto r = latest.insert(*sink, tables, i); !r) return r;
+      continue;
+    }
     const auto refused = [&](std::size_t row, const std::string& reason) {
       batch.refuse(i, row, reason);
+      latest.leave_out(i, row);
       --mapped_rows;
     };
     const auto r = insert_bisected(*sink, {&tables[i], 0, tables[i].rows()}, refused);
@@ -307,10 +312,13 @@ SinkResult<void> LaneDrain::State::insert_without_refused() {
 }
 
 SinkResult<void> LaneDrain::State::write() {
+  latest.start();
   if (const auto r = ensure_tables(); !r) return r;
+  for (const std::string& note : sink->take_notes()) warn(note);
   schema::BatchSet& tables = batch.tables();
   mapped_rows = 0;
-  for (std::size_t i = 0; i < tables.mapped(); ++i) mapped_rows += tables[i].rows();
+  for (std::size_t i = 0; i < tables.mapped(); ++i)
+    if (!tables.declared(i).latest_of) mapped_rows += tables[i].rows();
 
   if (const auto r = sink->begin(); !r) return r;
   auto done = insert_all();

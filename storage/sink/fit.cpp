@@ -1,6 +1,7 @@
 #include "storage/sink/fit.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -18,6 +19,19 @@ void append_name(std::string& list, std::string_view name) {
 
 }  // namespace
 
+SinkError misfit_error(std::vector<std::string> misfits) {
+  std::string message = fmt::format("{}", fmt::join(misfits, "; moreover, "));
+  return {CommitOutcome::row_rejected, std::move(message), std::move(misfits)};
+}
+
+SinkResult<TablePlan> to_plan(Changes changes) {
+  if (!changes.misfits.empty()) return misfit_error(std::move(changes.misfits));
+  TablePlan plan;
+  for (Step& step : changes.steps) plan.statements.push_back(std::move(step.sql));
+  plan.notes = std::move(changes.notes);
+  return plan;
+}
+
 bool in_key(const schema::Table& table, std::string_view column) noexcept {
   return std::ranges::find(table.key, column) != table.key.end();
 }
@@ -29,15 +43,19 @@ std::string column_list(const schema::Table& table) {
 }
 
 std::string key_list(const schema::Table& table) {
+  return name_list(table.key);
+}
+
+std::string name_list(const std::vector<std::string>& names) {
   std::string list;
-  for (const std::string& name : table.key) append_name(list, name);
+  for (const std::string& name : names) append_name(list, name);
   return list;
 }
 
 std::string on_conflict(const schema::Table& table) {
   if (table.key.empty()) return {};
   std::string set;
-  if (table.on_conflict == schema::OnConflict::update) {
+  if (table.on_conflict != schema::OnConflict::ignore) {
     for (const schema::Column& column : table.columns) {
       if (in_key(table, column.name)) continue;
       const std::string name = schema::quote_identifier(column.name);
@@ -46,7 +64,16 @@ std::string on_conflict(const schema::Table& table) {
   }
   // A table that is all key has nothing to update.
   if (set.empty()) return fmt::format(" ON CONFLICT ({}) DO NOTHING", key_list(table));
-  return fmt::format(" ON CONFLICT ({}) DO UPDATE SET {}", key_list(table), set);
+  std::string sql = fmt::format(" ON CONFLICT ({}) DO UPDATE SET {}", key_list(table), set);
+  if (table.on_conflict == schema::OnConflict::latest) {
+    sql +=
+        fmt::format(" WHERE excluded.{0} >= kept.{0}", schema::quote_identifier(table.time_column));
+  }
+  return sql;
+}
+
+std::string_view conflict_alias(const schema::Table& table) noexcept {
+  return table.on_conflict == schema::OnConflict::latest ? " AS kept" : "";
 }
 
 bool same_name_ignoring_case(std::string_view a, std::string_view b) noexcept {
@@ -58,6 +85,22 @@ bool has_unique_key(const std::vector<std::vector<std::string>>& unique_keys,
   return std::ranges::any_of(unique_keys, [&](const std::vector<std::string>& unique) {
     return std::ranges::is_permutation(unique, key);
   });
+}
+
+bool is_covered(const std::vector<std::string>& columns,
+                const std::vector<std::vector<std::string>>& indexes) {
+  return std::ranges::any_of(indexes, [&](const std::vector<std::string>& index) {
+    return index.size() >= columns.size() &&
+           std::equal(columns.begin(), columns.end(), index.begin(), same_name_ignoring_case);
+  });
+}
+
+std::vector<std::vector<std::string>> wanted_indexes(const schema::Table& table) {
+  std::vector<std::vector<std::string>> wanted;
+  for (const auto& index : table.storage.indexes) {
+    if (!is_covered(index, {table.key}) && !is_covered(index, wanted)) wanted.push_back(index);
+  }
+  return wanted;
 }
 
 std::string does_not_fit(const schema::Table& table, const schema::Column& column,

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "schema/base/result.hpp"
+#include "schema/base/time.hpp"
 #include "schema/row_batch.hpp"
 #include "schema/table.hpp"
 #include "storage/position.hpp"
@@ -34,7 +35,8 @@ enum class CommitOutcome : std::uint8_t {
 
 struct SinkError {
   CommitOutcome outcome = CommitOutcome::retry;
-  std::string message;  // for people: what, where, what to do
+  std::string message;                 // for people: what, where, what to do
+  std::vector<std::string> misfits{};  // of a table that does not fit: the message's parts
 };
 
 template <class T>
@@ -46,6 +48,22 @@ struct DrainIdentity {
   std::string journal_id;  // of the journal the position belongs to
   Lane lane;
   std::uint16_t lanes = 0;  // of that journal; 0: not known
+};
+
+/// Text results, also for `rowgate query`: NULL as nullopt, bytea as `\x` and hex digits.
+struct QueryResult {
+  std::vector<std::string> columns;
+  std::vector<std::vector<std::optional<std::string>>> rows;
+};
+
+/// Whose SQL a sink speaks, where the two differ.
+enum class Dialect : std::uint8_t { sqlite, postgres };
+
+/// What maintain() did.
+struct Maintained {
+  std::uint64_t rows = 0;        // deleted
+  std::uint64_t partitions = 0;  // dropped
+  bool more = false;             // there is more of it to do
 };
 
 /// Rows [first, first + count) of one batch.
@@ -76,6 +94,19 @@ class SinkLane {
   virtual SinkResult<void> commit(Position from, Position to) = 0;
   virtual void rollback() noexcept = 0;
 
+  /// One small step of what table.storage asks for as time goes by: partitions made ahead, rows and
+  /// partitions past the retention removed, the file's unused pages given back. Makes the table
+  /// where it is missing. Outside a transaction only. An error leaves the lane as it was, or a
+  /// connection that the next begin() or insert() finds lost.
+  virtual SinkResult<Maintained> maintain(const schema::Table& table, Timestamp now) {
+    static_cast<void>(table);
+    static_cast<void>(now);
+    return Maintained{};
+  }
+  /// What people should know of the tables ensured since the last call: what this database cannot
+  /// do, and what is done instead. The lanes of a sink say each sentence once between them.
+  virtual std::vector<std::string> take_notes() { return {}; }
+
   /// Any thread. From `when` on, whatever waits for the database ends as a lost connection does, so
   /// that a stop ends.
   virtual void give_up_at(std::chrono::steady_clock::time_point when) noexcept {
@@ -85,12 +116,35 @@ class SinkLane {
   /// The highest committed position known to survive a crash of the database
   /// (SQLite: synchronous=FULL or after a WAL checkpoint; PostgreSQL: WAL flushed past the commit).
   virtual SinkResult<Position> flushed() = 0;
+
+  // For storage/replay, which moves rows of the gateway's own tables: instead of open() and
+  // commit(), and with no checkpoint read, locked or moved. What has no tables of its own cannot.
+
+  /// Connects (again) and creates the gateway's own tables where missing.
+  virtual SinkResult<void> connect() { return no_replay(); }
+  /// Inside the transaction: one statement that returns rows.
+  virtual SinkResult<QueryResult> select(const std::string& sql) {
+    static_cast<void>(sql);
+    return no_replay();
+  }
+  /// Inside the transaction: one statement that returns none. How many rows it changed.
+  virtual SinkResult<std::uint64_t> execute(const std::string& sql) {
+    static_cast<void>(sql);
+    return no_replay();
+  }
+  /// in_doubt: connect() again and look.
+  virtual SinkResult<void> commit_without_checkpoint() { return no_replay(); }
+
+ private:
+  static SinkError no_replay() {
+    return {CommitOutcome::fatal, "this sink keeps no dead letters to replay"};
+  }
 };
 
-/// Text results for `rowgate query` and the console: NULL as nullopt.
-struct QueryResult {
-  std::vector<std::string> columns;
-  std::vector<std::vector<std::optional<std::string>>> rows;
+/// What ensure() would do with a table.
+struct TablePlan {
+  std::vector<std::string> statements;  // the DDL
+  std::vector<std::string> notes;       // as SinkLane::take_notes()
 };
 
 class Sink {
@@ -99,10 +153,11 @@ class Sink {
   virtual std::unique_ptr<SinkLane> lane(Lane lane) = 0;
   /// How many lanes gain by draining in parallel (SQLite: 1).
   virtual std::uint16_t default_lanes() const noexcept = 0;
+  virtual Dialect dialect() const noexcept = 0;
   /// "sqlite:/data/telemetry.db", "postgresql://user@host/db" - never a password.
   virtual std::string describe() const = 0;
-  /// The DDL ensure() would run now, statement by statement, without running it. Connects.
-  virtual SinkResult<std::vector<std::string>> plan(const schema::Table& table) = 0;
+  /// What ensure() would do now, without doing it. row_rejected: as there. Connects.
+  virtual SinkResult<TablePlan> plan(const schema::Table& table) = 0;
   /// Runs one read-only statement. Connects.
   virtual SinkResult<QueryResult> query(const std::string& sql) = 0;
 };

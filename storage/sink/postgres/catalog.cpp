@@ -7,6 +7,7 @@
 
 #include "storage/sink/postgres/ddl.hpp"
 #include "storage/sink/postgres/outcome.hpp"
+#include "storage/sink/postgres/read_table.hpp"
 
 namespace rowgate::storage::postgres {
 namespace {
@@ -42,51 +43,40 @@ std::string sqlstate_of(const pqxx::sql_error& e) {
   return {};
 }
 
-std::optional<ExistingTable> read_table(pqxx::transaction_base& tx, const schema::Table& table) {
-  const std::string name = schema::quote_table(table.name);
-  const auto found = tx.exec_params(
-      "SELECT c.oid::text, c.relkind::text FROM pg_class c WHERE c.oid = to_regclass($1)", name);
-  if (found.empty()) return std::nullopt;
-  const auto oid = found[0][0].as<std::string>();
-  ExistingTable existing;
-  existing.kind = found[0][1].as<std::string>()[0];
-  const auto columns = tx.exec_params(
-      "SELECT a.attname, format_type(a.atttypid, a.atttypmod), "
-      "COALESCE(NULLIF(t.typbasetype, 0), a.atttypid)::bigint, a.attnotnull, "
-      "a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a' "
-      "FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
-      "WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
-      oid);
-  for (const auto& row : columns)
-    existing.columns.push_back({row[0].as<std::string>(), row[1].as<std::string>(),
-                                row[2].as<unsigned>(), row[3].as<bool>(), row[4].as<bool>(),
-                                row[5].as<bool>()});
-  // Only what ON CONFLICT can name: whole, not deferrable, no expressions.
-  const auto keys = tx.exec_params(
-      "SELECT i.indexrelid::text, a.attname FROM pg_index i "
-      "CROSS JOIN LATERAL unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) AS k(attnum) "
-      "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum "
-      "WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indimmediate "
-      "AND i.indpred IS NULL AND i.indexprs IS NULL ORDER BY 1",
-      oid);
-  std::string index;
-  for (const auto& row : keys) {
-    if (row[0].as<std::string>() != index) existing.unique_keys.emplace_back();
-    index = row[0].as<std::string>();
-    existing.unique_keys.back().push_back(row[1].as<std::string>());
-  }
-  return existing;
-}
-
-Result<std::vector<std::string>, std::string> plan_in(pqxx::transaction_base& tx,
-                                                      const schema::Table& table,
-                                                      std::optional<ExistingTable>& existing) {
-  existing = read_table(tx, table);
+Surroundings surroundings(pqxx::transaction_base& tx, const schema::Table& table, Timestamp now) {
+  Surroundings around;
+  around.now = now;
   const std::string schema_name(split_name(table.name).first);
-  const bool schema_exists =
+  around.schema_exists =
       schema_name.empty() ||
       !tx.exec_params("SELECT 1 FROM pg_namespace WHERE nspname = $1", schema_name).empty();
-  return plan_changes(existing ? &*existing : nullptr, table, schema_exists);
+  if (table.storage.hypertable) around.timescaledb = read_extension(tx, "timescaledb");
+  if (!table.storage.distributed.empty()) around.citus = read_extension(tx, "citus");
+  return around;
+}
+
+Changes plan_in(pqxx::transaction_base& tx, const schema::Table& table, Timestamp now,
+                std::optional<ExistingTable>& existing) {
+  existing = read_table(tx, table);
+  return plan_changes(existing ? &*existing : nullptr, table, surroundings(tx, table, now));
+}
+
+/// Runs the steps; what may fail and does becomes a note.
+void run(pqxx::dbtransaction& tx, Changes& changes) {
+  for (const Step& step : changes.steps) {
+    if (step.otherwise.empty()) {
+      tx.exec(step.sql);
+      continue;
+    }
+    try {
+      pqxx::subtransaction attempt(tx, "attempt");
+      attempt.exec("SET LOCAL lock_timeout = '2s'");  // others wait behind a lock we wait for
+      attempt.exec(step.sql);
+      attempt.commit();
+    } catch (const pqxx::sql_error& e) {
+      changes.notes.push_back(fmt::format("{}: {}", step.otherwise, one_line(e.what())));
+    }
+  }
 }
 
 std::vector<Wire> wires(const ExistingTable& existing, const schema::Table& table) {
@@ -97,6 +87,12 @@ std::vector<Wire> wires(const ExistingTable& existing, const schema::Table& tabl
   return result;
 }
 
+Care care_of(const ExistingTable& existing, const schema::Table& table) {
+  Care care{existing.hypertable};
+  if (existing.by_range_of(table.time_column)) care.partitions = existing.partitions;
+  return care;
+}
+
 }  // namespace
 
 struct Catalogue::State {
@@ -104,7 +100,8 @@ struct Catalogue::State {
       : connection(with_time_limits(url)), no_notices(connection), first_contact(first) {
     pqxx::nontransaction tx(connection);
     tx.exec(
-        "SET client_min_messages = error; SET lock_timeout = '10s'; "
+        "SET client_min_messages = error; SET lock_timeout = '10s'; SET TimeZone = 'UTC'; SET "
+        "DateStyle = 'ISO'; "
         "SET statement_timeout = '300s'");  // building a key's index over old rows takes time
   }
 
@@ -154,40 +151,38 @@ SinkResult<void> Catalogue::ensure_checkpoint() {
       });
 }
 
-SinkResult<std::vector<Wire>> Catalogue::ensure(const schema::Table& table) {
-  using Wires = SinkResult<std::vector<Wire>>;
+SinkResult<Ensured> Catalogue::ensure(const schema::Table& table, Timestamp now) {
+  using Done = SinkResult<Ensured>;
   const std::string what = fmt::format("table {}", table.name);
-  return State::guarded<std::vector<Wire>>(what, state_->first_contact, [&]() -> Wires {
+  return State::guarded<Ensured>(what, state_->first_contact, [&]() -> Done {
     std::optional<ExistingTable> existing;
     {
       pqxx::work look(state_->connection);
-      const auto changes = plan_in(look, table, existing);
-      if (!changes) return SinkError{CommitOutcome::row_rejected, changes.error()};
-      if (changes->empty()) return wires(*existing, table);
+      const Changes changes = plan_in(look, table, now, existing);
+      if (!changes.misfits.empty()) return misfit_error(changes.misfits);
+      if (changes.steps.empty())
+        return Ensured{wires(*existing, table), changes.notes, care_of(*existing, table)};
     }
     // Look again under the lock: another lane or gateway may have made the same change. In a new
     // transaction, because the server answers from caches that it refreshes when one first touches
     // the catalogue.
     pqxx::work tx(state_->connection);
     tx.exec(ddl_lock);
-    const auto changes = plan_in(tx, table, existing);
-    if (!changes) return SinkError{CommitOutcome::row_rejected, changes.error()};
-    for (const std::string& sql : *changes) tx.exec(sql);
-    if (!changes->empty()) existing = read_table(tx, table);
+    Changes changes = plan_in(tx, table, now, existing);
+    if (!changes.misfits.empty()) return misfit_error(changes.misfits);
+    run(tx, changes);
+    if (!changes.steps.empty()) existing = read_table(tx, table);
     tx.commit();
-    return wires(*existing, table);
+    return Ensured{wires(*existing, table), changes.notes, care_of(*existing, table)};
   });
 }
 
-SinkResult<std::vector<std::string>> Catalogue::plan(const schema::Table& table) {
-  using Plan = SinkResult<std::vector<std::string>>;
+SinkResult<TablePlan> Catalogue::plan(const schema::Table& table, Timestamp now) {
   const std::string what = fmt::format("table {}", table.name);
-  return State::guarded<std::vector<std::string>>(what, true, [&]() -> Plan {
+  return State::guarded<TablePlan>(what, true, [&]() -> SinkResult<TablePlan> {
     std::optional<ExistingTable> existing;
     pqxx::work tx(state_->connection);
-    auto changes = plan_in(tx, table, existing);
-    if (!changes) return SinkError{CommitOutcome::row_rejected, changes.error()};
-    return *changes;
+    return to_plan(plan_in(tx, table, now, existing));
   });
 }
 

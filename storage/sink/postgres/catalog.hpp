@@ -6,10 +6,23 @@
 #include <vector>
 
 #include "schema/table.hpp"
+#include "storage/sink/postgres/partitions.hpp"
 #include "storage/sink/postgres/row_encoder.hpp"
 #include "storage/sink/sink.hpp"
 
 namespace rowgate::storage::postgres {
+
+/// What maintenance has to know of a table.
+struct Care {
+  bool hypertable = false;              // its extension looks after it
+  std::vector<Partition> partitions{};  // by ranges of the time column; empty: not so partitioned
+};
+
+struct Ensured {
+  std::vector<Wire> wires;  // the columns' binary forms, in the table's order
+  std::vector<std::string> notes;
+  Care care;
+};
 
 class Catalogue {
  public:
@@ -21,11 +34,11 @@ class Catalogue {
 
   /// Creates rowgate_checkpoint where missing.
   SinkResult<void> ensure_checkpoint();
-  /// Runs the DDL that makes the table fit, one gateway at a time (advisory lock). The columns'
-  /// binary forms, in the table's order.
-  SinkResult<std::vector<Wire>> ensure(const schema::Table& table);
+  /// Runs the DDL that makes the table fit, one gateway at a time (advisory lock). Partitions are
+  /// made for `now`.
+  SinkResult<Ensured> ensure(const schema::Table& table, Timestamp now);
   /// That DDL, not run.
-  SinkResult<std::vector<std::string>> plan(const schema::Table& table);
+  SinkResult<TablePlan> plan(const schema::Table& table, Timestamp now);
   SinkResult<QueryResult> query(const std::string& sql);
 
  private:

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "storage/sink/postgres/outcome.hpp"
@@ -172,9 +173,10 @@ SinkResult<IngestConnection::PgResult> IngestConnection::next_result() {
   return PgResult(PQgetResult(connection_.get()));
 }
 
-SinkResult<std::string> IngestConnection::drain_results() {
+SinkResult<IngestConnection::PgResult> IngestConnection::drain_results() {
   std::optional<SinkError> error;
-  std::string value;
+  PgResult rows;
+  changed_ = 0;
   for (;;) {
     auto result = next_result();
     // What the server said before it went away says more than that it went.
@@ -182,11 +184,12 @@ SinkResult<std::string> IngestConnection::drain_results() {
     if (!*result) break;
     switch (PQresultStatus(result->get())) {
       case PGRES_COMMAND_OK:
+        changed_ = std::strtoull(PQcmdTuples(result->get()), nullptr, 10);
+        break;
       case PGRES_EMPTY_QUERY:
         break;
       case PGRES_TUPLES_OK:
-        if (PQntuples(result->get()) > 0 && PQnfields(result->get()) > 0)
-          value = PQgetvalue(result->get(), 0, 0);
+        if (PQntuples(result->get()) > 0 && PQnfields(result->get()) > 0) rows = std::move(*result);
         break;
       case PGRES_COPY_IN:
         return broken("COPY where none was asked for");
@@ -197,12 +200,34 @@ SinkResult<std::string> IngestConnection::drain_results() {
   }
   if (PQstatus(connection_.get()) == CONNECTION_BAD) alive_ = false;
   if (error) return *error;
-  return value;
+  return rows;
 }
 
 SinkResult<std::string> IngestConnection::run(const std::string& sql) {
   if (const auto sent = send(sql); !sent) return sent.error();
-  return drain_results();
+  const auto rows = drain_results();
+  if (!rows) return rows.error();
+  return std::string(*rows ? PQgetvalue(rows->get(), 0, 0) : "");
+}
+
+SinkResult<QueryResult> IngestConnection::query(const std::string& sql) {
+  if (const auto sent = send(sql); !sent) return sent.error();
+  const auto rows = drain_results();
+  if (!rows) return rows.error();
+  QueryResult result;
+  const pg_result* const found = rows->get();
+  for (int c = 0; c < PQnfields(found); ++c) result.columns.emplace_back(PQfname(found, c));
+  for (int r = 0; r < PQntuples(found); ++r) {
+    auto& row = result.rows.emplace_back();
+    for (int c = 0; c < PQnfields(found); ++c) {
+      if (PQgetisnull(found, r, c))
+        row.emplace_back();
+      else
+        row.emplace_back(std::string(PQgetvalue(found, r, c),
+                                     static_cast<std::size_t>(PQgetlength(found, r, c))));
+    }
+  }
+  return result;
 }
 
 SinkResult<void> IngestConnection::copy_begin(const std::string& sql) {

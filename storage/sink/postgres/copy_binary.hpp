@@ -34,6 +34,11 @@ class IngestConnection {
   /// statement that returned a row, or "".
   SinkResult<std::string> run(const std::string& sql);
 
+  /// As run(), but every row of that statement.
+  SinkResult<QueryResult> query(const std::string& sql);
+  /// How many rows the last statement of the last run() changed.
+  std::uint64_t changed() const noexcept { return changed_; }
+
   /// Runs statements of which the last is COPY ... FROM STDIN.
   SinkResult<void> copy_begin(const std::string& sql);
   SinkResult<void> copy_send(std::string_view bytes);
@@ -64,8 +69,9 @@ class IngestConnection {
   SinkResult<void> wait(Wait what);
   /// poll() until `deadline` or until it is time to give up; 0: the time is over.
   int poll_until(pollfd& fd, Ticks deadline) const noexcept;
-  /// The server's answer to the rest of the statements; the first error, if any.
-  SinkResult<std::string> drain_results();
+  /// The server's answer to the rest of the statements: the last one with rows (none: null) or the
+  /// first error.
+  SinkResult<PgResult> drain_results();
   SinkError server_error(const PgResult& result);
   SinkError broken(std::string_view what);
 
@@ -73,6 +79,7 @@ class IngestConnection {
   Limits limits_;
   bool first_contact_;
   bool alive_ = true;
+  std::uint64_t changed_ = 0;
   std::string sqlstate_;
 };
 

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "storage/sink/fit.hpp"
-
 namespace rowgate::storage::postgres {
 namespace {
 
@@ -52,24 +50,6 @@ std::pair<std::string_view, std::string_view> split_name(std::string_view name) 
   return {name.substr(0, dot), name.substr(dot + 1)};
 }
 
-std::vector<std::string> create_table(const schema::Table& table) {
-  const std::string name = schema::quote_table(table.name);
-  std::string sql = fmt::format("CREATE TABLE {} (", name);
-  const char* separator = "";
-  for (const schema::Column& column : table.columns) {
-    sql += fmt::format("{}{} {}{}", separator, schema::quote_identifier(column.name),
-                       column_type(column.type),
-                       column.not_null || in_key(table, column.name) ? " NOT NULL" : "");
-    separator = ", ";
-  }
-  if (!table.key.empty()) sql += fmt::format(", PRIMARY KEY ({})", key_list(table));
-  std::vector<std::string> statements{sql + ")"};
-  if (!table.time_column.empty())
-    statements.push_back(fmt::format("CREATE INDEX ON {} USING brin ({}) WITH (autosummarize = on)",
-                                     name, schema::quote_identifier(table.time_column)));
-  return statements;
-}
-
 std::string add_column(const schema::Table& table, const schema::Column& column) {
   return fmt::format("ALTER TABLE {} ADD COLUMN {} {}", schema::quote_table(table.name),
                      schema::quote_identifier(column.name), column_type(column.type));
@@ -100,13 +80,16 @@ std::string copy_into_stage(const schema::Table& table, const std::string& stage
 }
 
 std::string merge_stage(const schema::Table& table, const std::string& stage) {
-  const bool update = table.on_conflict == schema::OnConflict::update;
+  const bool update = table.on_conflict != schema::OnConflict::ignore;
+  const bool latest = table.on_conflict == schema::OnConflict::latest;
   const std::string key = key_list(table);
   // DO UPDATE may not meet a row twice in one statement; DO NOTHING may.
-  return fmt::format("INSERT INTO {} ({}) SELECT {}{} FROM {} ORDER BY {}, rowgate_ordinal{}{}",
-                     schema::quote_table(table.name), column_list(table),
+  return fmt::format("INSERT INTO {}{} ({}) SELECT {}{} FROM {} ORDER BY {}, {}rowgate_ordinal{}{}",
+                     schema::quote_table(table.name), conflict_alias(table), column_list(table),
                      update ? fmt::format("DISTINCT ON ({}) ", key) : "", column_list(table),
-                     stage_name(stage), key, update ? " DESC" : "", on_conflict(table));
+                     stage_name(stage), key,
+                     latest ? schema::quote_identifier(table.time_column) + " DESC, " : "",
+                     update ? " DESC" : "", on_conflict(table));
 }
 
 std::optional<Wire> wire_of(Type type, unsigned oid) noexcept {
@@ -138,42 +121,6 @@ std::optional<Wire> wire_of(Type type, unsigned oid) noexcept {
       return when(oid == numeric_oid, Wire::numeric);
   }
   return std::nullopt;
-}
-
-Result<std::vector<std::string>, std::string> plan_changes(const ExistingTable* existing,
-                                                           const schema::Table& wanted,
-                                                           bool schema_exists) {
-  std::vector<std::string> statements;
-  if (!existing) {
-    if (!schema_exists)
-      statements.push_back(fmt::format("CREATE SCHEMA {}", schema::quote_identifier(std::string(
-                                                               split_name(wanted.name).first))));
-    for (std::string& sql : create_table(wanted)) statements.push_back(std::move(sql));
-    return statements;
-  }
-  if (existing->kind != 'r' && existing->kind != 'p' && existing->kind != 'f')
-    return not_a_table(wanted, existing->kind == 'v'   ? "view"
-                               : existing->kind == 'm' ? "materialized view"
-                                                       : "relation of another kind");
-  for (const schema::Column& column : wanted.columns) {
-    const auto at = std::ranges::find(existing->columns, column.name, &ExistingColumn::name);
-    if (at == existing->columns.end()) {
-      if (in_key(wanted, column.name)) return missing_key_column(wanted, column);
-      statements.push_back(add_column(wanted, column));
-      continue;
-    }
-    if (at->generated) return generated_column(wanted, column);
-    if (!wire_of(column.type, at->type_oid))
-      return does_not_fit(wanted, column, at->type, column_type(column.type));
-  }
-  for (const ExistingColumn& column : existing->columns) {
-    const bool filled = wanted.column(column.name).has_value();
-    if (!filled && column.not_null && !column.has_default && !column.generated)
-      return never_filled(wanted, column.name);
-  }
-  if (!wanted.key.empty() && !has_unique_key(existing->unique_keys, wanted.key))
-    statements.push_back(create_key(wanted));
-  return statements;
 }
 
 }  // namespace rowgate::storage::postgres

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "schema/mapper.hpp"
+#include "storage/os/clock.hpp"
 #include "storage/sink/fit.hpp"
 #include "storage/sink/postgres/ddl.hpp"
 
@@ -29,7 +30,8 @@ std::uint64_t number(std::string_view text) noexcept {
 /// A server that loses sight of us gives the checkpoint's lock back within these limits.
 constexpr const char* session_settings =
     "SET client_min_messages = error; SET lock_timeout = '10s'; SET statement_timeout = '30s'; "
-    "SET idle_in_transaction_session_timeout = '60s'; SET tcp_keepalives_idle = 10; "
+    "SET idle_in_transaction_session_timeout = '60s'; SET bytea_output = hex; SET "
+    "tcp_keepalives_idle = 10; "
     "SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; SHOW synchronous_commit";
 
 }  // namespace
@@ -41,26 +43,39 @@ std::string PostgresLane::checkpoint_row() const {
 }
 
 SinkResult<Position> PostgresLane::open(const DrainIdentity& identity, Position start) {
-  close();
   identity_ = identity;
-  const std::string name = fmt::format("rowgate {} lane {}", identity.gateway, identity.lane.value);
-  auto connection = IngestConnection::connect(url_, name, !let_in_, limits_);
-  if (!connection) return connection.error();
-  ingest_ = std::move(*connection);
-  auto checkpoint = start_session(start);
+  has_checkpoint_ = true;
+  const auto started =
+      start_session(fmt::format("rowgate {} lane {}", identity.gateway, identity.lane.value));
+  if (!started) return open_error(started.error());
+  auto checkpoint = read_checkpoint(start);
   catalogue_.reset();
-  if (checkpoint) {
-    let_in_ = true;
-    return checkpoint;
-  }
+  if (!checkpoint) return open_error(checkpoint.error());
+  let_in_ = true;
+  return checkpoint;
+}
+
+SinkResult<void> PostgresLane::connect() {
+  has_checkpoint_ = false;
+  if (const auto started = start_session("rowgate replay"); !started)
+    return open_error(started.error());
+  catalogue_.reset();
+  let_in_ = true;
+  return {};
+}
+
+SinkError PostgresLane::open_error(SinkError error) {
   close();
-  SinkError error = checkpoint.error();
   // A table of the gateway's own that someone else made differently.
   if (error.outcome == CommitOutcome::row_rejected) error.outcome = CommitOutcome::fatal;
   return error;
 }
 
-SinkResult<Position> PostgresLane::start_session(Position start) {
+SinkResult<void> PostgresLane::start_session(const std::string& name) {
+  close();
+  auto connection = IngestConnection::connect(url_, name, !let_in_, limits_);
+  if (!connection) return connection.error();
+  ingest_ = std::move(*connection);
   const auto synchronous = ingest_->run(session_settings);
   if (!synchronous) return synchronous.error();
   waits_for_flush_ = *synchronous != "off";
@@ -71,7 +86,7 @@ SinkResult<Position> PostgresLane::start_session(Position start) {
   if (const auto made = catalogue_->ensure_checkpoint(); !made) return made.error();
   for (const schema::Table* table : {&schema::dead_letter_table(), &schema::unmapped_table()})
     if (const auto made = ensure(*table); !made) return made.error();
-  return read_checkpoint(start);
+  return {};
 }
 
 SinkResult<Position> PostgresLane::read_checkpoint(Position start) {
@@ -107,19 +122,27 @@ SinkResult<Position> PostgresLane::read_checkpoint(Position start) {
   return committed_;
 }
 
-SinkResult<PostgresLane::Target> PostgresLane::make_target(const schema::Table& table,
-                                                           std::string stage) {
+SinkResult<Ensured> PostgresLane::ensure_in_catalogue(const schema::Table& table, Timestamp now) {
   if (!catalogue_) {
     auto connected = Catalogue::connect(url_, false);
     if (!connected) return connected.error();
     catalogue_ = std::move(*connected);
   }
-  auto wires = catalogue_->ensure(table);
-  if (!wires) {
-    if (wires.error().outcome == CommitOutcome::retry) catalogue_.reset();
-    return wires.error();
+  auto ensured = catalogue_->ensure(table, now);
+  if (!ensured) {
+    if (ensured.error().outcome == CommitOutcome::retry) catalogue_.reset();
+    return ensured.error();
   }
-  Target target{table, std::move(*wires), copy_into(table), {}, {}};
+  for (std::string& note : notes_->unsaid(std::exchange(ensured->notes, {})))
+    unsaid_.push_back(std::move(note));
+  return ensured;
+}
+
+SinkResult<PostgresLane::Target> PostgresLane::make_target(const schema::Table& table,
+                                                           std::string stage) {
+  auto ensured = ensure_in_catalogue(table, os::system_clock().now());
+  if (!ensured) return ensured.error();
+  Target target{table, std::move(ensured->wires), copy_into(table), {}, {}};
   if (table.key.empty()) return target;
   target.stage = std::move(stage);
   target.copy = copy_into_stage(table, target.stage);
@@ -150,6 +173,7 @@ std::string PostgresLane::take_begin() {
   if (!begin_pending_) return {};
   begin_pending_ = false;
   in_transaction_ = true;
+  if (!has_checkpoint_) return "BEGIN; ";
   return fmt::format("BEGIN; SELECT FROM rowgate_checkpoint WHERE {} FOR UPDATE; ",
                      checkpoint_row());
 }
@@ -244,6 +268,31 @@ SinkResult<void> PostgresLane::commit(Position from, Position to) {
   return {};
 }
 
+SinkResult<void> PostgresLane::commit_without_checkpoint() {
+  // A transaction that has failed already would take COMMIT for ROLLBACK, without an error.
+  const auto done = ingest_->run(take_begin() + "SELECT 1; COMMIT");
+  if (done) {
+    in_transaction_ = false;
+    return {};
+  }
+  SinkError error = done.error();
+  if (ingest_->alive() && error.outcome == CommitOutcome::row_rejected)
+    rollback();  // a deferred constraint
+  else
+    error.outcome = CommitOutcome::in_doubt;
+  return error;
+}
+
+SinkResult<QueryResult> PostgresLane::select(const std::string& sql) {
+  return ingest_->query(take_begin() + sql);
+}
+
+SinkResult<std::uint64_t> PostgresLane::execute(const std::string& sql) {
+  const auto done = ingest_->run(take_begin() + sql);
+  if (!done) return done.error();
+  return ingest_->changed();
+}
+
 void PostgresLane::rollback() noexcept {
   begin_pending_ = false;
   if (!in_transaction_) return;
@@ -266,6 +315,7 @@ SinkResult<Position> PostgresLane::flushed() {
 
 void PostgresLane::close() noexcept {
   targets_.clear();
+  upkeep_.clear();
   catalogue_.reset();
   ingest_.reset();
   next_stage_ = 0;

@@ -7,12 +7,14 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "storage/sink/notes.hpp"
 #include "storage/sink/postgres/catalog.hpp"
 #include "storage/sink/postgres/copy_binary.hpp"
 #include "storage/sink/postgres/row_encoder.hpp"
@@ -22,8 +24,9 @@ namespace rowgate::storage::postgres {
 
 class PostgresLane final : public SinkLane {
  public:
-  explicit PostgresLane(std::string url, IngestConnection::Limits limits = {})
-      : url_(std::move(url)), limits_(limits) {
+  explicit PostgresLane(std::string url, IngestConnection::Limits limits = {},
+                        std::shared_ptr<Notes> notes = std::make_shared<Notes>())
+      : url_(std::move(url)), limits_(limits), notes_(std::move(notes)) {
     limits_.give_up_at = &give_up_at_;
   }
 
@@ -34,6 +37,12 @@ class PostgresLane final : public SinkLane {
   SinkResult<void> commit(Position from, Position to) override;
   void rollback() noexcept override;
   SinkResult<Position> flushed() override;
+  SinkResult<Maintained> maintain(const schema::Table& table, Timestamp now) override;
+  std::vector<std::string> take_notes() override { return std::exchange(unsaid_, {}); }
+  SinkResult<void> connect() override;
+  SinkResult<QueryResult> select(const std::string& sql) override;
+  SinkResult<std::uint64_t> execute(const std::string& sql) override;
+  SinkResult<void> commit_without_checkpoint() override;
   void give_up_at(IngestConnection::Ticks when) noexcept override { give_up_at_ = when; }
 
  private:
@@ -47,8 +56,13 @@ class PostgresLane final : public SinkLane {
     bool staged = false;  // the stage holds rows of this transaction
   };
 
-  SinkResult<Position> start_session(Position start);
+  SinkResult<void> start_session(const std::string& name);
+  SinkError open_error(SinkError error);
   SinkResult<Position> read_checkpoint(Position start);
+  SinkResult<Ensured> ensure_in_catalogue(const schema::Table& table, Timestamp now);
+  SinkResult<Maintained> drop_expired(Care& care, Timestamp before, bool& dropped);
+  SinkResult<Maintained> delete_expired(const schema::Table& table, const Care& care,
+                                        Timestamp before);
   SinkResult<Target> make_target(const schema::Table& table, std::string stage);
   SinkResult<void> insert_into(Target& target, const RowSlice& rows, std::string before,
                                bool savepoint);
@@ -60,12 +74,16 @@ class PostgresLane final : public SinkLane {
 
   std::string url_;
   IngestConnection::Limits limits_;
+  std::shared_ptr<Notes> notes_;
+  std::vector<std::string> unsaid_;
   std::atomic<IngestConnection::Ticks> give_up_at_{IngestConnection::Ticks::max()};
   DrainIdentity identity_;
-  bool let_in_ = false;  // once: later refusals are waited out
+  bool has_checkpoint_ = false;  // open(): its row is locked first; connect(): there is none
+  bool let_in_ = false;          // once: later refusals are waited out
   std::optional<IngestConnection> ingest_;
   std::optional<Catalogue> catalogue_;               // while tables are being ensured
   std::unordered_map<std::string, Target> targets_;  // by table name
+  std::unordered_map<std::string, Care> upkeep_;     // by table name, while there is more to do
   RowEncoder encoder_;                               // reused
   unsigned next_stage_ = 0;
   bool begin_pending_ = false;  // BEGIN goes out with the first statement

@@ -1,5 +1,6 @@
 #include "storage/sink/postgres/sink.hpp"
 
+#include "storage/os/clock.hpp"
 #include "storage/sink/postgres/lane.hpp"
 
 namespace rowgate::storage::postgres {
@@ -9,14 +10,17 @@ class PostgresSink final : public Sink {
  public:
   explicit PostgresSink(std::string url) : url_(std::move(url)) {}
 
-  std::unique_ptr<SinkLane> lane(Lane) override { return std::make_unique<PostgresLane>(url_); }
+  std::unique_ptr<SinkLane> lane(Lane) override {
+    return std::make_unique<PostgresLane>(url_, IngestConnection::Limits{}, notes_);
+  }
   std::uint16_t default_lanes() const noexcept override { return 2; }
+  Dialect dialect() const noexcept override { return Dialect::postgres; }
   std::string describe() const override { return without_secrets(url_); }
 
-  SinkResult<std::vector<std::string>> plan(const schema::Table& table) override {
+  SinkResult<TablePlan> plan(const schema::Table& table) override {
     auto catalogue = Catalogue::connect(url_, true);
     if (!catalogue) return catalogue.error();
-    return catalogue->plan(table);
+    return catalogue->plan(table, os::system_clock().now());
   }
 
   SinkResult<QueryResult> query(const std::string& sql) override {
@@ -30,6 +34,7 @@ class PostgresSink final : public Sink {
 
  private:
   std::string url_;
+  std::shared_ptr<Notes> notes_ = std::make_shared<Notes>();
 };
 
 }  // namespace

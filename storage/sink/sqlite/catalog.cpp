@@ -21,16 +21,18 @@ SinkResult<void> for_each(const Connection& connection, std::string_view sql,
 
 SinkResult<void> read_keys(const Connection& connection, const std::string& name,
                            ExistingTable& table) {
-  std::vector<std::string> indexes;
-  auto read = for_each(connection,
-                       "SELECT name FROM pragma_index_list(?1) WHERE \"unique\" AND NOT partial",
-                       name, [&](const Statement& row) { indexes.emplace_back(row.text(0)); });
+  std::vector<std::pair<std::string, bool>> indexes;  // name, unique
+  auto read = for_each(
+      connection, "SELECT name, \"unique\" FROM pragma_index_list(?1) WHERE NOT partial", name,
+      [&](const Statement& row) { indexes.emplace_back(row.text(0), row.integer(1) != 0); });
   if (!read) return read;
-  for (const std::string& index : indexes) {
-    auto& key = table.unique_keys.emplace_back();
+  for (const auto& [index, unique] : indexes) {
+    std::vector<std::string> columns;  // an expression has no name
     read = for_each(connection, "SELECT name FROM pragma_index_info(?1)", index,
-                    [&](const Statement& row) { key.emplace_back(row.text(0)); });
+                    [&](const Statement& row) { columns.emplace_back(row.text(0)); });
     if (!read) return read;
+    table.indexes.push_back(columns);
+    if (unique) table.unique_keys.push_back(std::move(columns));
   }
   return {};
 }
@@ -75,13 +77,10 @@ SinkResult<std::optional<ExistingTable>> read_table(const Connection& connection
   return std::optional<ExistingTable>(std::move(table));
 }
 
-SinkResult<std::vector<std::string>> plan_table(const Connection& connection,
-                                                const schema::Table& table) {
+SinkResult<Changes> plan_table(const Connection& connection, const schema::Table& table) {
   const auto existing = read_table(connection, table.name);
   if (!existing) return existing.error();
-  auto changes = plan_changes(*existing ? &**existing : nullptr, table);
-  if (!changes) return SinkError{CommitOutcome::row_rejected, changes.error()};
-  return *changes;
+  return plan_changes(*existing ? &**existing : nullptr, table);
 }
 
 }  // namespace rowgate::storage::sqlite

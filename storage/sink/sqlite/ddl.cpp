@@ -104,44 +104,112 @@ std::string create_key(const schema::Table& table) {
                      schema::quote_identifier(table.name), key_list(table));
 }
 
+std::vector<std::vector<std::string>> index_columns(const schema::Table& table) {
+  std::vector<std::vector<std::string>> indexes = wanted_indexes(table);
+  const bool time = table.storage.index == schema::TimeIndex::btree || table.storage.retention;
+  const std::vector<std::string> alone{table.time_column};
+  if (time && !is_covered(alone, {table.key}) && !is_covered(alone, indexes))
+    indexes.insert(indexes.begin(), alone);
+  return indexes;
+}
+
+std::string create_index(const schema::Table& table, const std::vector<std::string>& columns) {
+  std::string name = "rowgate_index_" + table.name;
+  for (const std::string& column : columns) name += "_" + column;
+  return fmt::format("CREATE INDEX IF NOT EXISTS {} ON {} ({})", schema::quote_identifier(name),
+                     schema::quote_identifier(table.name), name_list(columns));
+}
+
+std::string delete_older(const schema::Table& table) {
+  // The rowid has three names, of which a column may take one or two.
+  std::string_view rowid = "rowid";
+  for (const std::string_view name : {"rowid", "_rowid_", "oid"}) {
+    rowid = name;
+    if (!std::ranges::any_of(table.columns, [&](const schema::Column& column) {
+          return same_name_ignoring_case(column.name, name);
+        }))
+      break;
+  }
+  return fmt::format("DELETE FROM {0} WHERE {1} IN (SELECT {1} FROM {0} WHERE {2} < ?1 LIMIT ?2)",
+                     schema::quote_identifier(table.name), rowid,
+                     schema::quote_identifier(table.time_column));
+}
+
 std::string insert_row(const schema::Table& table) {
-  std::string sql = fmt::format("INSERT INTO {} ({}) VALUES (",
-                                schema::quote_identifier(table.name), column_list(table));
+  std::string sql =
+      fmt::format("INSERT INTO {}{} ({}) VALUES (", schema::quote_identifier(table.name),
+                  conflict_alias(table), column_list(table));
   for (std::size_t i = 0; i < table.columns.size(); ++i) sql += i ? ", ?" : "?";
   return sql + ")" + on_conflict(table);
 }
 
-Result<std::vector<std::string>, std::string> plan_changes(const ExistingTable* existing,
-                                                           const schema::Table& wanted) {
-  std::vector<std::string> statements;
-  if (!existing) {
-    statements.push_back(create_table(wanted));
-    return statements;
-  }
-  if (existing->view) return not_a_table(wanted, "view");
+namespace {
+
+/// What SQLite has nothing for.
+void note_wishes(const schema::Table& wanted, Changes& changes) {
+  const schema::Storage& storage = wanted.storage;
+  std::string wishes;
+  const auto wish = [&](bool asked, std::string_view word) {
+    if (asked) wishes += fmt::format("{}{}", wishes.empty() ? "" : ", ", word);
+  };
+  wish(storage.partition.has_value(), "partitions");
+  wish(storage.hypertable.has_value(), "a hypertable");
+  wish(!storage.distributed.empty(), "a distributed table");
+  if (wishes.empty()) return;
+  changes.notes.push_back(
+      fmt::format("table {}: {} asked for, which SQLite does not have; it is one plain table{}",
+                  wanted.name, wishes + (wishes.starts_with("part") ? " were" : " was"),
+                  storage.retention ? ", and the retention deletes rows in small steps" : ""));
+}
+
+void plan_columns(const ExistingTable& existing, const schema::Table& wanted, Changes& changes) {
   for (const schema::Column& column : wanted.columns) {
-    const auto at = std::ranges::find_if(existing->columns, [&](const ExistingColumn& c) {
+    const auto at = std::ranges::find_if(existing.columns, [&](const ExistingColumn& c) {
       return same_name_ignoring_case(c.name, column.name);
     });
-    if (at == existing->columns.end()) {
-      if (in_key(wanted, column.name)) return missing_key_column(wanted, column);
-      statements.push_back(add_column(wanted, column));
-      continue;
+    if (at == existing.columns.end()) {
+      if (in_key(wanted, column.name))
+        changes.misfits.push_back(missing_key_column(wanted, column));
+      else
+        changes.add(add_column(wanted, column));
+    } else if (at->generated) {
+      changes.misfits.push_back(generated_column(wanted, column));
+    } else if (!keeps(affinity(at->declared, existing.strict), column.type, existing.strict)) {
+      changes.misfits.push_back(
+          does_not_fit(wanted, column, at->declared, column_type(column.type)));
     }
-    if (at->generated) return generated_column(wanted, column);
-    if (!keeps(affinity(at->declared, existing->strict), column.type, existing->strict))
-      return does_not_fit(wanted, column, at->declared, column_type(column.type));
   }
-  for (const ExistingColumn& column : existing->columns) {
+  for (const ExistingColumn& column : existing.columns) {
     const bool filled = std::ranges::any_of(wanted.columns, [&](const schema::Column& c) {
       return same_name_ignoring_case(c.name, column.name);
     });
     if (!filled && column.not_null && !column.has_default && !column.generated)
-      return never_filled(wanted, column.name);
+      changes.misfits.push_back(never_filled(wanted, column.name));
   }
+}
+
+}  // namespace
+
+Changes plan_changes(const ExistingTable* existing, const schema::Table& wanted) {
+  Changes changes;
+  note_wishes(wanted, changes);
+  if (!existing) {
+    changes.add(create_table(wanted));
+    for (const auto& columns : index_columns(wanted)) changes.add(create_index(wanted, columns));
+    return changes;
+  }
+  if (existing->view) {
+    changes.misfits.push_back(not_a_table(wanted, "view"));
+    return changes;
+  }
+  plan_columns(*existing, wanted, changes);
   if (!wanted.key.empty() && !has_unique_key(existing->unique_keys, wanted.key))
-    statements.push_back(create_key(wanted));
-  return statements;
+    changes.add(create_key(wanted));
+  for (const auto& columns : index_columns(wanted)) {
+    if (!is_covered(columns, existing->indexes)) changes.add(create_index(wanted, columns));
+  }
+  if (!changes.misfits.empty()) changes.steps.clear();
+  return changes;
 }
 
 }  // namespace rowgate::storage::sqlite

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "schema/base/result.hpp"
 #include "schema/table.hpp"
+#include "storage/sink/fit.hpp"
 
 namespace rowgate::storage::sqlite {
 
@@ -16,8 +16,12 @@ namespace rowgate::storage::sqlite {
 /// and jsonb are TEXT, bytea is BLOB.
 std::string_view column_type(schema::Type type) noexcept;
 
-/// With a key: key columns NOT NULL and a UNIQUE constraint over them. No other index.
+/// With a key: key columns NOT NULL and a UNIQUE constraint over them.
 std::string create_table(const schema::Table& table);
+/// What table.storage asks for, and a B-tree on the time column where there is a retention: the
+/// rows past it are looked for again and again.
+std::vector<std::vector<std::string>> index_columns(const schema::Table& table);
+std::string create_index(const schema::Table& table, const std::vector<std::string>& columns);
 std::string add_column(const schema::Table& table, const schema::Column& column);
 std::string create_key(const schema::Table& table);
 /// One parameter a column, in the table's order.
@@ -35,15 +39,17 @@ struct ExistingColumn {
 };
 
 struct ExistingTable {
-  std::vector<ExistingColumn> columns;
-  std::vector<std::vector<std::string>> unique_keys;
+  std::vector<ExistingColumn> columns{};
+  std::vector<std::vector<std::string>> unique_keys{};
+  std::vector<std::vector<std::string>> indexes{};  // whole ones, unique or not
   bool strict = false;
   bool view = false;
 };
 
-/// The statements that make `existing` (null: there is no such table) fit `wanted`, or why its rows
-/// cannot go there, for people.
-Result<std::vector<std::string>, std::string> plan_changes(const ExistingTable* existing,
-                                                           const schema::Table& wanted);
+/// What makes `existing` (null: there is no such table) fit `wanted`, or the misfits.
+Changes plan_changes(const ExistingTable* existing, const schema::Table& wanted);
+
+/// Deletes at most ?2 rows whose time is before ?1.
+std::string delete_older(const schema::Table& table);
 
 }  // namespace rowgate::storage::sqlite

@@ -53,27 +53,32 @@ void bind(Statement& statement, int i, const Value& value, char* slot) noexcept 
 }  // namespace
 
 SinkResult<Position> SqliteLane::open(const DrainIdentity& identity, Position start) {
-  close();
   identity_ = identity;
+  if (const auto opened = open_file(); !opened) return open_error(opened.error());
+  const auto checkpoint = read_checkpoint(start);
+  if (!checkpoint) return open_error(checkpoint.error());
+  opened_once_ = true;
+  committed_ = *checkpoint;
+  flushed_ = {};
+  wal_synced_ = false;
+  return checkpoint;
+}
+
+SinkResult<void> SqliteLane::connect() {
+  if (const auto opened = open_file(); !opened) return open_error(opened.error());
+  opened_once_ = true;
+  return {};
+}
+
+SinkResult<void> SqliteLane::open_file() {
+  close();
   auto connection = Connection::open(file_, Connection::Mode::read_write);
-  SinkResult<Position> checkpoint = Position{};
-  if (!connection) {
-    checkpoint = connection.error();
-  } else {
-    connection_ = std::move(*connection);
-    if (const auto configured = configure(); !configured)
-      checkpoint = configured.error();
-    else
-      checkpoint = read_checkpoint(start);
-  }
-  if (checkpoint) {
-    opened_once_ = true;
-    committed_ = *checkpoint;
-    flushed_ = {};
-    wal_synced_ = false;
-    return checkpoint;
-  }
-  SinkError error = checkpoint.error();
+  if (!connection) return connection.error();
+  connection_ = std::move(*connection);
+  return configure();
+}
+
+SinkError SqliteLane::open_error(SinkError error) {
   const int code = connection_ ? sqlite3_errcode(connection_->get()) & 0xff : SQLITE_CANTOPEN;
   const bool misplaced = code == SQLITE_CANTOPEN || code == SQLITE_PERM || code == SQLITE_READONLY;
   // At start-up a wrong path is a mistake to report; later it is a disk that went away.
@@ -88,8 +93,10 @@ SinkResult<void> SqliteLane::configure() {
                                                               : "PRAGMA synchronous = NORMAL";
   // A checkpoint every 4,000 pages (16 MiB) rewrites an index page once for several batches.
   for (const char* pragma :
-       {"PRAGMA journal_mode = WAL", synchronous, "PRAGMA wal_autocheckpoint = 4000",
-        "PRAGMA cache_size = -32768", "PRAGMA journal_size_limit = 67108864", create_checkpoint})
+       // Before the first table, or without effect: deleted rows' pages can be given back.
+       {"PRAGMA auto_vacuum = INCREMENTAL", "PRAGMA journal_mode = WAL", synchronous,
+        "PRAGMA wal_autocheckpoint = 4000", "PRAGMA cache_size = -32768",
+        "PRAGMA journal_size_limit = 67108864", create_checkpoint})
     if (const auto done = connection_->run(pragma); !done) return done.error();
   for (const schema::Table* table : {&schema::dead_letter_table(), &schema::unmapped_table()})
     if (const auto done = ensure(*table); !done) return done.error();
@@ -153,11 +160,14 @@ SinkResult<void> SqliteLane::ensure(const schema::Table& table) {
   targets_.erase(table.name);
   // Two tries: another connection may run the same DDL between our look and our change.
   for (int attempt = 0;; ++attempt) {
-    const auto statements = plan_table(*connection_, table);
-    if (!statements) return statements.error();
+    auto changes = plan_table(*connection_, table);
+    if (!changes) return changes.error();
+    if (!changes->misfits.empty()) return misfit_error(changes->misfits);
+    for (std::string& note : notes_->unsaid(std::move(changes->notes)))
+      unsaid_.push_back(std::move(note));
     bool raced = false;
-    for (const std::string& sql : *statements) {
-      const auto done = connection_->run(sql.c_str());
+    for (const Step& step : changes->steps) {
+      const auto done = connection_->run(step.sql.c_str());
       if (done) continue;
       const int code = sqlite3_errcode(connection_->get()) & 0xff;
       if (code != SQLITE_ERROR || attempt > 0) return done.error();
@@ -243,18 +253,40 @@ SinkResult<void> SqliteLane::commit(Position from, Position to) {
                                  "one of them another name",
                                  identity_.gateway, identity_.lane.value, file_, from.value)};
   }
-  if (const int code = commit_->execute(); code != SQLITE_DONE) {
-    SinkError error = connection_->error(code, "commit");
-    const bool deferred = error.outcome == CommitOutcome::row_rejected;  // a deferred foreign key
-    if ((code & 0xff) == SQLITE_BUSY || deferred) rollback();
-    // The commit frame may be in the WAL although its sync failed: only a fresh look can tell.
-    else
-      error.outcome = CommitOutcome::in_doubt;
-    return error;
-  }
+  if (const auto ended = end_transaction(); !ended) return ended;
   committed_ = to;
   if (synchronous_ == Synchronous::full && wal_synced_) flushed_ = to;
   return {};
+}
+
+SinkResult<void> SqliteLane::end_transaction() {
+  const int code = commit_->execute();
+  if (code == SQLITE_DONE) return {};
+  SinkError error = connection_->error(code, "commit");
+  const bool deferred = error.outcome == CommitOutcome::row_rejected;  // a deferred foreign key
+  if ((code & 0xff) == SQLITE_BUSY || deferred) rollback();
+  // The commit frame may be in the WAL although its sync failed: only a fresh look can tell.
+  else
+    error.outcome = CommitOutcome::in_doubt;
+  return error;
+}
+
+SinkResult<void> SqliteLane::commit_without_checkpoint() {
+  return end_transaction();
+}
+
+SinkResult<QueryResult> SqliteLane::select(const std::string& sql) {
+  auto statement = Statement::prepare(*connection_, sql);
+  if (!statement) return statement.error();
+  return read_rows(*connection_, *statement);
+}
+
+SinkResult<std::uint64_t> SqliteLane::execute(const std::string& sql) {
+  auto statement = Statement::prepare(*connection_, sql);
+  if (!statement) return statement.error();
+  if (const int code = statement->execute(); code != SQLITE_DONE)
+    return connection_->error(code, sql.substr(0, 80));
+  return static_cast<std::uint64_t>(connection_->changes());
 }
 
 void SqliteLane::rollback() noexcept {

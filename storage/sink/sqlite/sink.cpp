@@ -1,8 +1,5 @@
 #include "storage/sink/sqlite/sink.hpp"
 
-#include <fmt/format.h>
-#include <sqlite3.h>
-
 #include "storage/sink/sqlite/lane.hpp"
 
 namespace rowgate::storage::sqlite {
@@ -14,17 +11,19 @@ class SqliteSink final : public Sink {
       : file_(std::move(file)), synchronous_(synchronous) {}
 
   std::unique_ptr<SinkLane> lane(Lane) override {
-    return std::make_unique<SqliteLane>(file_, synchronous_);
+    return std::make_unique<SqliteLane>(file_, synchronous_, notes_);
   }
   std::uint16_t default_lanes() const noexcept override { return 1; }
+  Dialect dialect() const noexcept override { return Dialect::sqlite; }
   std::string describe() const override { return "sqlite:" + file_; }
 
-  SinkResult<std::vector<std::string>> plan(const schema::Table& table) override {
+  SinkResult<TablePlan> plan(const schema::Table& table) override {
     const auto connection = Connection::open(file_, Connection::Mode::read_only);
-    if (connection) return plan_table(*connection, table);
     // A file that is not there yet is an empty database.
-    if (const auto changes = plan_changes(nullptr, table)) return *changes;
-    return connection.error();
+    if (!connection) return to_plan(plan_changes(nullptr, table));
+    auto changes = plan_table(*connection, table);
+    if (!changes) return changes.error();
+    return to_plan(std::move(*changes));
   }
 
   SinkResult<QueryResult> query(const std::string& sql) override {
@@ -38,27 +37,12 @@ class SqliteSink final : public Sink {
     if (!statement->read_only())
       return SinkError{CommitOutcome::row_rejected, "query: only statements that read are allowed"};
 
-    QueryResult result;
-    for (int i = 0; i < statement->columns(); ++i)
-      result.columns.emplace_back(statement->column_name(i));
-    int code = SQLITE_DONE;
-    while ((code = statement->step()) == SQLITE_ROW) {
-      auto& row = result.rows.emplace_back();
-      for (int i = 0; i < statement->columns(); ++i) row.push_back(cell(*statement, i));
-    }
-    if (code != SQLITE_DONE) return as_query_error(connection->error(code, "query"));
+    auto result = read_rows(*connection, *statement);
+    if (!result) return as_query_error(result.error());
     return result;
   }
 
  private:
-  static std::optional<std::string> cell(const Statement& statement, int i) {
-    if (statement.is_null(i)) return std::nullopt;
-    if (!statement.is_blob(i)) return std::string(statement.text(i));
-    std::string hex = "\\x";  // as psql shows bytea
-    for (const char c : statement.text(i))
-      fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(c));
-    return hex;
-  }
   /// A wrong statement is its author's to mend, not something to retry.
   static SinkError as_query_error(SinkError error) {
     if (error.outcome == CommitOutcome::retry) error.outcome = CommitOutcome::row_rejected;
@@ -67,6 +51,7 @@ class SqliteSink final : public Sink {
 
   std::string file_;
   Synchronous synchronous_;
+  std::shared_ptr<Notes> notes_ = std::make_shared<Notes>();
 };
 
 }  // namespace

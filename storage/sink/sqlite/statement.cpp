@@ -157,4 +157,25 @@ std::string_view Statement::text(int i) const noexcept {
           static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), i))};
 }
 
+SinkResult<QueryResult> read_rows(const Connection& connection, Statement& statement) {
+  const auto cell = [&](int i) -> std::optional<std::string> {
+    if (statement.is_null(i)) return std::nullopt;
+    if (!statement.is_blob(i)) return std::string(statement.text(i));
+    std::string hex = "\\x";  // as psql shows bytea
+    for (const char c : statement.text(i))
+      fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(c));
+    return hex;
+  };
+  QueryResult result;
+  for (int i = 0; i < statement.columns(); ++i)
+    result.columns.emplace_back(statement.column_name(i));
+  int code = SQLITE_DONE;
+  while ((code = statement.step()) == SQLITE_ROW) {
+    auto& row = result.rows.emplace_back();
+    for (int i = 0; i < statement.columns(); ++i) row.push_back(cell(i));
+  }
+  if (code != SQLITE_DONE) return connection.error(code, "query");
+  return result;
+}
+
 }  // namespace rowgate::storage::sqlite

@@ -79,4 +79,7 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
 };
 
+/// Steps to the end: every row, as text.
+SinkResult<QueryResult> read_rows(const Connection& connection, Statement& statement);
+
 }  // namespace rowgate::storage::sqlite

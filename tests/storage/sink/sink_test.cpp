@@ -420,8 +420,8 @@ TEST_P(SinkContract, AKeyThatOldRowsBreakDoesNotFit) {
 TEST_P(SinkContract, PlanPrintsTheDdlWithoutRunningIt) {
   const auto plan = sink_->plan(readings());
   ASSERT_TRUE(plan) << plan.error().message;
-  ASSERT_FALSE((*plan).empty());
-  EXPECT_THAT((*plan).front(), HasSubstr("CREATE TABLE"));
+  ASSERT_FALSE(plan->statements.empty());
+  EXPECT_THAT(plan->statements.front(), HasSubstr("CREATE TABLE"));
   EXPECT_FALSE(sink_->query("SELECT * FROM readings"));
 }
 
@@ -430,7 +430,7 @@ TEST_P(SinkContract, PlanOfATableThatFitsIsEmpty) {
   ensure(readings());
   const auto plan = sink_->plan(readings());
   ASSERT_TRUE(plan);
-  EXPECT_THAT(*plan, IsEmpty());
+  EXPECT_THAT(plan->statements, IsEmpty());
 }
 
 TEST_P(SinkContract, QueryRefusesWhatChangesSomething) {
