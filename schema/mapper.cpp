@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <string>
 
+#include "schema/machbase.hpp"
 #include "schema/number.hpp"
 #include "schema/payload/json.hpp"
+#include "schema/payload/sparkplug.hpp"
 #include "schema/payload_text.hpp"
 #include "schema/plan.hpp"
 #include "schema/row_writer.hpp"
@@ -19,7 +21,7 @@ enum Telemetry : std::size_t { ts, topic, client_id, value, payload };
 
 struct Prepared {
   Prepared(const Mapping& mapping, const Catalog& catalog)
-      : plan(mapping, catalog), writer(plan, catalog.tables[mapping.table]) {}
+      : plan(mapping, catalog.tables[mapping.table]), writer(plan, catalog.tables[mapping.table]) {}
   Plan plan;
   RowWriter writer;
 };
@@ -29,31 +31,49 @@ struct Prepared {
 struct Mapper::State {
   explicit State(std::shared_ptr<const Catalog> with)
       : catalog(std::move(with)), cache(catalog->index) {
-    std::size_t slots = 1;
-    for (const Mapping& mapping : catalog->mappings) {
-      prepared.push_back(std::make_unique<Prepared>(mapping, *catalog));
-      slots =
-          std::max({slots, prepared.back()->plan.row.size(), prepared.back()->plan.root.size()});
-    }
-    scratch.fields.resize(slots);
-    scratch.root_fields.resize(slots);
     scratch.leaves.reserve(64);
+    make_room(1);
+    for (const Mapping& mapping : catalog->mappings) {
+      if (mapping.machbase) {
+        prepared.push_back(nullptr);
+        if (!machbase) machbase = std::make_unique<Machbase>(*catalog);
+        continue;
+      }
+      prepared.push_back(std::make_unique<Prepared>(mapping, *catalog));
+      make_room(std::max(prepared.back()->plan.row.size(), prepared.back()->plan.root.size()));
+    }
     all.finish();
   }
 
+  void make_room(std::size_t slots) {
+    if (slots <= scratch.fields.size()) return;
+    scratch.fields.resize(slots);
+    scratch.root_fields.resize(slots);
+  }
+  /// Through one mapping, into one table.
+  void take(const Taking::Way& way, BatchSet& out, Verdict& verdict);
+  void take_machbase(const TopicCache::Match& match, const Message& message, std::uint32_t source,
+                     BatchSet& out, const Only* only, Verdict& verdict);
   void take_built_in(const Message& message, std::uint32_t source, RowBatch& batch);
   std::optional<double> only_number(std::string_view text);
 
   std::shared_ptr<const Catalog> catalog;
   TopicCache cache;
-  std::vector<std::unique_ptr<Prepared>> prepared;  // by index in the Catalog
+  std::vector<std::unique_ptr<Prepared>> prepared;  // by index in the Catalog; null: machbase's
+  std::unique_ptr<Machbase> machbase;
+  const RowWriter* filtered_by = nullptr;
   Scratch scratch;
+  SparkplugSessions* sparkplug = nullptr;
   JsonReader json;  // the built-in mapping's
   FieldTree all;    // no pointer: every field is a leaf
 };
 
-Mapper::Mapper(std::shared_ptr<const Catalog> catalog)
-    : state_(std::make_unique<State>(std::move(catalog))) {}
+Mapper::Mapper(std::shared_ptr<const Catalog> catalog, SparkplugSessions* sparkplug)
+    : state_(std::make_unique<State>(std::move(catalog))) {
+  if (!has_sparkplug(*state_->catalog)) return;
+  state_->sparkplug = sparkplug;
+  state_->scratch.decoders.use(sparkplug);
+}
 Mapper::~Mapper() = default;
 
 const Catalog& Mapper::catalog() const noexcept {
@@ -64,36 +84,71 @@ Verdict Mapper::map(const Message& message, std::uint32_t source, bool store_unm
                     BatchSet& out, const Only* only) {
   State& s = *state_;
   Verdict verdict;
+  if (s.sparkplug != nullptr) s.sparkplug->see(message);
   if (s.catalog->mappings.size() == 1 && s.catalog->mappings[0].built_in) {
     s.take_built_in(message, source, out[0]);
-    return {.rows = 1, .rejects = 0, .bytes = 0, .matched = true};
+    return {.rows = 1, .rejects = 0, .filtered = 0, .bytes = 0, .matched = true};
   }
   for (const TopicCache::Match& match : s.cache.find(message.topic)) {
-    Prepared& with = *s.prepared[match.mapping];
-    const Mapping& mapping = with.plan.mapping;
+    const Mapping& mapping = s.catalog->mappings[match.mapping];
     if (only != nullptr && only->mapping != mapping.name) continue;
     verdict.matched = true;
-    RowBatch& batch = out[mapping.table];
-    const std::size_t rows_before = batch.rows();
-    const std::size_t bytes_before = batch.arena().used();
-    Taking::Way way{with.plan, with.writer, match, message, source, batch};
-    if (only != nullptr) way.only = only->rows;
-    Taking taking(s.scratch, way);
-    taking.run();
-    if (taking.refused()) {
-      add_dead_letter(out.dead_letters(), message, source, mapping.name, taking.reason(),
-                      taking.rows());
-      ++verdict.rejects;
+    if (mapping.machbase) {
+      s.take_machbase(match, message, source, out, only, verdict);
+      continue;
     }
-    verdict.rows += static_cast<std::uint32_t>(batch.rows() - rows_before);
-    verdict.bytes += batch.arena().used() - bytes_before;
+    Prepared& with = *s.prepared[match.mapping];
+    Taking::Way way{with.plan, with.writer, match, message, source, out[mapping.table]};
+    if (only != nullptr) way.only = only->rows;
+    s.take(way, out, verdict);
   }
   if (!verdict.matched && store_unmapped) add_unmapped(out.unmapped(), message, source);
   return verdict;
 }
 
+void Mapper::State::take(const Taking::Way& way, BatchSet& out, Verdict& verdict) {
+  const std::size_t rows_before = way.batch.rows();
+  const std::size_t bytes_before = way.batch.arena().used();
+  Taking taking(scratch, way);
+  taking.run();
+  if (taking.filtered() > 0) {
+    verdict.filtered += taking.filtered();
+    filtered_by = &way.writer;
+  }
+  if (taking.refused()) {
+    add_dead_letter(out.dead_letters(), way.message, way.source, way.plan.mapping.name,
+                    taking.reason(), taking.rows());
+    ++verdict.rejects;
+  }
+  verdict.rows += static_cast<std::uint32_t>(way.batch.rows() - rows_before);
+  verdict.bytes += way.batch.arena().used() - bytes_before;
+}
+
+void Mapper::State::take_machbase(const TopicCache::Match& match, const Message& message,
+                                  std::uint32_t source, BatchSet& out, const Only* only,
+                                  Verdict& verdict) {
+  std::string reason;
+  const auto found = machbase->way(message, out, reason);
+  if (!found) {
+    add_dead_letter(out.dead_letters(), message, source, machbase_mapping, reason);
+    ++verdict.rejects;
+    return;
+  }
+  make_room(std::max(found->plan->row.size(), found->plan->root.size()));
+  Taking::Way way{*found->plan, *found->writer, match, message, source, out[found->table]};
+  way.payload = found->payload;
+  if (only != nullptr) way.only = only->rows;
+  take(way, out, verdict);
+}
+
 void Mapper::forget() noexcept {
-  for (const auto& with : state_->prepared) with->writer.forget();
+  for (const auto& with : state_->prepared) {
+    if (with) with->writer.forget();
+  }
+}
+
+std::string Mapper::why_filtered() const {
+  return state_->filtered_by->why_filtered();
 }
 
 std::optional<double> Mapper::State::only_number(std::string_view text) {

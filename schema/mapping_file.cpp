@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 
+#include "schema/machbase.hpp"
 #include "schema/mapping_parse.hpp"
 #include "schema/mapping_table_section.hpp"
 
@@ -13,12 +14,12 @@ namespace {
 
 // The elements of [[mapping]], or an error.
 std::vector<const toml::table*> mapping_tables(const toml::table& file, Errors& errors) {
-  static constexpr std::array<std::string_view, 2> known{"mapping", "table"};
+  static constexpr std::array<std::string_view, 3> known{"mapping", "table", "machbase_neo"};
   const Section section(file, "the mapping file", known, errors);
   const toml::node* node = section.find("mapping");
   std::vector<const toml::table*> tables;
   if (node == nullptr) {
-    if (!errors.any()) {
+    if (!errors.any() && section.find("machbase_neo") == nullptr) {
       errors.add(toml::source_region{}, "the file has no [[mapping]]",
                  "without a mapping file the built-in mapping stores every message");
     }
@@ -88,6 +89,7 @@ Result<std::shared_ptr<const Catalog>, std::vector<MappingError>> parse_mapping_
   check_names(parsed, errors);
   auto catalog = std::make_shared<Catalog>();
   catalog->tables = merge_tables(parsed, errors);
+  const bool machbase = parse_machbase(file, catalog->tables, errors);
   parse_table_sections(file, catalog->tables, errors);
   if (errors.any()) return errors.take();
   catalog->generation = generation;
@@ -95,6 +97,7 @@ Result<std::shared_ptr<const Catalog>, std::vector<MappingError>> parse_mapping_
     catalog->index.add(m.mapping.pattern, static_cast<std::uint32_t>(catalog->mappings.size()));
     catalog->mappings.push_back(std::move(m.mapping));
   }
+  if (machbase) add_machbase(*catalog);
   finish(*catalog);
   return std::shared_ptr<const Catalog>(std::move(catalog));
 }

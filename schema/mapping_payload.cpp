@@ -9,14 +9,12 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::array<std::pair<std::string_view, Payload>, 7> formats{
-    {{"json", Payload::json},
-     {"scalar", Payload::scalar},
-     {"raw", Payload::raw},
-     {"csv", Payload::csv},
-     {"ndjson", Payload::ndjson},
-     {"influx", Payload::influx},
-     {"senml", Payload::senml}}};
+constexpr std::pair<std::string_view, Payload> formats[]{
+    {"json", Payload::json},       {"scalar", Payload::scalar},
+    {"raw", Payload::raw},         {"csv", Payload::csv},
+    {"msgpack", Payload::msgpack}, {"cbor", Payload::cbor},
+    {"ndjson", Payload::ndjson},   {"influx", Payload::influx},
+    {"senml", Payload::senml},     {"sparkplug_b", Payload::sparkplug_b}};
 constexpr std::array<std::pair<std::string_view, Compression>, 5> compressions{
     {{"auto", Compression::automatic},
      {"none", Compression::none},

@@ -16,9 +16,16 @@ Taking::Taking(Scratch& scratch, const Way& way)
 
 void Taking::run() {
   Decoder& decoder = scratch_.decoders.of(mapping_.payload);
-  const PayloadInput input{way_.message.payload, way_.message, mapping_, way_.batch.arena()};
+  std::optional<std::string_view> payload = way_.payload;
+  if (!payload) {
+    payload = scratch_.unpacker.unpack(mapping_.options.compression, way_.message,
+                                       way_.batch.arena());
+  }
+  if (!payload) return refuse_all(scratch_.unpacker.reason());
+  const PayloadInput input{*payload, way_.message, mapping_, way_.batch.arena()};
   if (!decoder.open(input)) return refuse_all(wrong(decoder.error()));
   many_ = mapping_.has_rows || decoder.many();
+  way_.writer.begin_message();
   while (!over_) {
     switch (decoder.next()) {
       case Decoder::Step::record:
@@ -43,7 +50,9 @@ void Taking::take_record(Decoder& decoder) {
   if (!next_row() || !wanted()) return;
   Reader& reader = decoder.reader();
   const Plan& plan = way_.plan;
-  if (reader.read(plan.row, scratch_.fields, plan.leaves ? &scratch_.leaves : nullptr)) {
+  if (const std::string_view why = decoder.wrong_record(); !why.empty()) {
+    refuse_row(many_ ? decoder.place() : std::string(), why);
+  } else if (reader.read(plan.row, scratch_.fields, plan.leaves ? &scratch_.leaves : nullptr)) {
     write_row(reader, [&] { return decoder.place(); });
   } else if (many_) {
     refuse_row(decoder.place(), wrong(reader.error(), true));
@@ -57,6 +66,9 @@ void Taking::take_elements(Decoder& decoder) {
   const Plan& plan = way_.plan;
   if (!reader.read(plan.root, scratch_.root_fields)) {
     return refuse_record(decoder, wrong(reader.error(), decoder.many()));
+  }
+  if (!decoder.wrong_record().empty()) {
+    return refuse_record(decoder, std::string(decoder.wrong_record()));
   }
   const Field array = scratch_.root_fields[plan.rows_slot];
   const std::string name = mapping_.rows.empty() ? "the payload" : mapping_.rows;
@@ -83,16 +95,36 @@ void Taking::take_elements(Decoder& decoder) {
                            "element " + std::to_string(i) + " of " + name + " has too many fields");
     }
     if (!next_row()) return;
-    if (wanted()) write_row(reader, place);
+    if (!wanted()) continue;
+    if (const std::string_view why = decoder.wrong_element(i); !why.empty()) {
+      refuse_row(place(), why);
+    } else {
+      write_row(reader, place);
+    }
   }
 }
 
 template <class Place>
 void Taking::write_row(const Reader& reader, const Place& place) {
+  if (mapping_.tuple > 0) {
+    const Field& row = scratch_.fields[way_.plan.tuple_slot];
+    if (row.kind != Field::Kind::array || row.elements != mapping_.tuple) {
+      return refuse_row(many_ ? place() : std::string(), wrong_tuple(row));
+    }
+  }
   const RowInput input{way_.message,         way_.match,      scratch_.fields,
                        scratch_.root_fields, scratch_.leaves, reader};
   const Written written = way_.writer.write(input, way_.source, way_.batch, scratch_.reason);
   if (written == Written::refused) refuse_row(many_ ? place() : std::string(), scratch_.reason);
+  filtered_ += written == Written::filtered ? 1 : 0;
+}
+
+std::string Taking::wrong_tuple(const Field& row) const {
+  const schema::Table& table = way_.batch.table();
+  std::string why = row.kind == Field::Kind::array
+                        ? "it has " + std::to_string(row.elements) + " values, and "
+                        : "it is not an array of values; ";
+  return why + std::to_string(mapping_.tuple) + " are expected for table '" + table.name + "'";
 }
 
 bool Taking::next_row() {
@@ -131,6 +163,7 @@ void Taking::refuse_all(std::string why) {
 
 void Taking::drop_rows() {
   while (way_.batch.rows() > rows_before_) way_.batch.drop_last_row();
+  way_.writer.take_back();
   ranges_.assign(way_.only.begin(), way_.only.end());
   stored_ = false;
 }
@@ -143,7 +176,9 @@ std::string Taking::reason() const {
   if (!many_) return first_;
   std::string reason =
       std::to_string(refused_) + " of " + std::to_string(rows_) + " rows do not fit";
-  if (!mapping_.reject) reason += stored_ ? " (the others are stored)" : " (so none is stored)";
+  if (!mapping_.reject && refused_ < rows_) {
+    reason += stored_ ? " (the others are stored)" : " (so none is stored)";
+  }
   return reason + "; " + first_;
 }
 

@@ -3,12 +3,14 @@
 // each. What does not fit is told row by row, so that a replay can take up just that.
 // Lives for one message; not thread-safe.
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "schema/message.hpp"
+#include "schema/payload/compression.hpp"
 #include "schema/payload/decoder.hpp"
 #include "schema/plan.hpp"
 #include "schema/row_batch.hpp"
@@ -21,6 +23,7 @@ namespace rowgate::schema {
 /// Memory that one Mapper uses for message after message.
 struct Scratch {
   Decoders decoders;
+  Unpacker unpacker;
   std::vector<Field> fields;       // room for the slots of every Plan::row
   std::vector<Field> root_fields;  // and of every Plan::root
   std::vector<Leaf> leaves;
@@ -38,6 +41,7 @@ class Taking {
     std::uint32_t source;
     RowBatch& batch;
     std::span<const RowRange> only = {};
+    std::optional<std::string_view> payload = {};  // instead of the message's: unpacked already
   };
 
   Taking(Scratch& scratch, const Way& way);
@@ -47,6 +51,8 @@ class Taking {
 
   /// Something of the message was refused: there is to be a dead letter.
   bool refused() const noexcept { return refused_ > 0; }
+  /// Rows that the mapping does not want.
+  std::uint32_t filtered() const noexcept { return filtered_; }
   /// Its reason, for a person.
   std::string reason() const;
   /// What it is about; empty: the whole message.
@@ -65,6 +71,7 @@ class Taking {
   void refuse_all(std::string why);
   void drop_rows();
   void settle();
+  std::string wrong_tuple(const Field& row) const;
   /// `record`: it is about one record of many.
   std::string wrong(const PayloadError& error, bool record = false) const;
 
@@ -77,6 +84,7 @@ class Taking {
   bool stored_ = true;         // rows beside the refused ones
   std::uint32_t rows_ = 0;     // seen so far, also refused and filtered ones
   std::uint32_t refused_ = 0;  // of them
+  std::uint32_t filtered_ = 0;
   std::vector<RowRange> ranges_;
   std::string first_;  // why the first refused one is
 };

@@ -15,6 +15,8 @@
 
 namespace rowgate::schema {
 
+class SparkplugSessions;
+
 struct PayloadInput {
   std::string_view payload;  // not compressed any more; lives as long as the rows
   const Message& message;
@@ -43,6 +45,10 @@ class Decoder {
   virtual bool many() const noexcept { return false; }
   /// Where the record found last stands, for a person: "line 3".
   virtual std::string place() const { return {}; }
+  /// Why no row can be made of the record found last, although it could be read; empty: nothing.
+  virtual std::string_view wrong_record() const { return {}; }
+  /// The same of an element of the array that `rows` names.
+  virtual std::string_view wrong_element(std::uint32_t) const { return {}; }
 };
 
 /// "JSON", "CSV": the format as a reason names it.
@@ -52,8 +58,11 @@ std::string_view payload_format(Payload payload) noexcept;
 class Decoders {
  public:
   Decoder& of(Payload payload);
+  /// Births that Sparkplug B's messages are read by; null: none. It outlives the decoders.
+  void use(SparkplugSessions* sessions) { sessions_ = sessions; }
 
  private:
+  SparkplugSessions* sessions_ = nullptr;
   std::vector<std::unique_ptr<Decoder>> made_;  // by Payload
 };
 
@@ -61,9 +70,13 @@ class Decoders {
 std::unique_ptr<Decoder> make_json_decoder();
 std::unique_ptr<Decoder> make_scalar_decoder();
 std::unique_ptr<Decoder> make_raw_decoder();
+std::unique_ptr<Decoder> make_msgpack_decoder();
+std::unique_ptr<Decoder> make_cbor_decoder();
+std::unique_ptr<Decoder> make_sparkplug_decoder(SparkplugSessions* sessions);
 std::unique_ptr<Decoder> make_ndjson_decoder();
 std::unique_ptr<Decoder> make_csv_decoder();
 std::unique_ptr<Decoder> make_influx_decoder();
 std::unique_ptr<Decoder> make_senml_decoder();
+std::unique_ptr<Decoder> make_influx_fields_decoder();
 
 }  // namespace rowgate::schema

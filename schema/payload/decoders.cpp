@@ -63,7 +63,7 @@ class ValueDecoder final : public OneRecord {
   Document document_;
 };
 
-std::unique_ptr<Decoder> make_decoder(Payload payload) {
+std::unique_ptr<Decoder> make_decoder(Payload payload, SparkplugSessions* sessions) {
   switch (payload) {
     case Payload::json:
       return make_json_decoder();
@@ -79,10 +79,14 @@ std::unique_ptr<Decoder> make_decoder(Payload payload) {
       return make_influx_decoder();
     case Payload::senml:
       return make_senml_decoder();
+    case Payload::influx_fields:
+      return make_influx_fields_decoder();
     case Payload::msgpack:
+      return make_msgpack_decoder();
     case Payload::cbor:
+      return make_cbor_decoder();
     case Payload::sparkplug_b:
-      break;
+      return make_sparkplug_decoder(sessions);
   }
   return nullptr;
 }
@@ -118,6 +122,7 @@ std::string_view payload_format(Payload payload) noexcept {
     case Payload::cbor:
       return "CBOR";
     case Payload::influx:
+    case Payload::influx_fields:
       return "line protocol";
     case Payload::senml:
       return "SenML";
@@ -130,7 +135,7 @@ std::string_view payload_format(Payload payload) noexcept {
 Decoder& Decoders::of(Payload payload) {
   const auto index = static_cast<std::size_t>(payload);
   if (made_.size() <= index) made_.resize(index + 1);
-  if (!made_[index]) made_[index] = make_decoder(payload);
+  if (!made_[index]) made_[index] = make_decoder(payload, sessions_);
   return *made_[index];
 }
 

@@ -134,7 +134,7 @@ std::string print_result(Mapper& mapper, BatchSet& batches, const Message& messa
   const Verdict verdict = mapper.map(message, 0, true, batches);
   std::string out;
   std::size_t rows = 0;
-  for (std::size_t i = 0; i + 2 < batches.size(); ++i) {
+  for (std::size_t i = 0; i < batches.mapped(); ++i) {
     out += print_rows(batches[i]);
     rows += batches[i].rows();
   }
