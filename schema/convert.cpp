@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "schema/base/utf8.hpp"
 #include "schema/number.hpp"
 #include "schema/payload/document.hpp"
+#include "schema/payload_text.hpp"
 
 namespace rowgate::schema {
 namespace {
@@ -110,6 +112,25 @@ std::string_view numeric(std::string_view number, Arena& arena, Value& out) {
   return {};
 }
 
+// The nearest whole number, of two equally near the even one. nullopt: beyond 64 bits.
+std::optional<std::int64_t> rounded(std::string_view number) {
+  const auto whole = to_scaled(number, 0);
+  std::string decimal;
+  if (!whole || !to_decimal(number, decimal)) return std::nullopt;
+  const std::size_t point = decimal.find('.');
+  if (point == std::string::npos) return whole->value;
+  const std::string_view fraction = std::string_view(decimal).substr(point + 1);
+  const bool half =
+      fraction.front() == '5' && fraction.find_first_not_of('0', 1) == std::string_view::npos;
+  const bool up = half ? whole->value % 2 != 0 : fraction.front() >= '5';
+  if (!up) return whole->value;
+  const bool negative = number.front() == '-';
+  const auto last = negative ? std::numeric_limits<std::int64_t>::min()
+                             : std::numeric_limits<std::int64_t>::max();
+  if (whole->value == last) return std::nullopt;
+  return whole->value + (negative ? -1 : 1);
+}
+
 // Scaled to microseconds since 1970: the power of ten of each unit.
 int power_of(TimeFormat format) noexcept {
   switch (format) {
@@ -138,6 +159,7 @@ std::optional<Timestamp> timestamp_from_number(std::string_view number,
 
 Conversion::Conversion(const ColumnRule& rule)
     : type_(rule.type),
+      coerces_(rule.drift == Drift::coerce),
       scaled_(rule.scale != 1.0 || rule.offset != 0.0),
       scale_(rule.scale),
       offset_(rule.offset),
@@ -149,6 +171,7 @@ Conversion::Conversion(const ColumnRule& rule)
     divisor_ = inverse;
   }
   if (null_if_ && is_number(*null_if_)) null_if_number_ = to_double(*null_if_);
+  if (Checks::needed(rule)) checks_ = std::make_shared<const Checks>(rule);
 }
 
 bool Conversion::means_null(const Field& field, Arena& arena) const {
@@ -200,6 +223,27 @@ std::string_view Conversion::time(std::string_view text, bool is_json_number, Va
 std::string_view Conversion::apply(const Field& field, Arena& arena, Value& out) const {
   out = Value();
   if (means_null(field, arena)) return {};
+  if (checks_) return checked(field, arena, out);
+  const std::string_view wrong = convert(field, arena, out);
+  return wrong.empty() || !coerces_ ? wrong : coerce(field, wrong, arena, out);
+}
+
+std::string_view Conversion::checked(const Field& field, Arena& arena, Value& out) const {
+  if (checks_->has_map()) {
+    const bool single = field.kind != Kind::object && field.kind != Kind::array;
+    const Value* to = single ? checks_->mapped(content(field, arena)) : checks_->otherwise();
+    if (to == nullptr) return checks_->not_in_map();
+    out = *to;
+    return {};
+  }
+  std::string_view wrong = convert(field, arena, out);
+  if (!wrong.empty() && coerces_) wrong = coerce(field, wrong, arena, out);
+  if (wrong.empty()) wrong = checks_->wrong(out);
+  if (!wrong.empty()) out = Value();
+  return wrong;
+}
+
+std::string_view Conversion::convert(const Field& field, Arena& arena, Value& out) const {
   if (type_ == Type::text) return text(field, arena, out);
   if (type_ == Type::jsonb) return jsonb(field, arena, out);
   const bool textual = is_textual(field.kind);
@@ -226,6 +270,86 @@ std::string_view Conversion::apply(const Field& field, Arena& arena, Value& out)
       return uuid(have, arena, out);
     default:
       return "does not fit the column's type";
+  }
+}
+
+std::string_view Conversion::coerce(const Field& field, std::string_view wrong, Arena& arena,
+                                    Value& out) const {
+  const bool flag = field.kind == Kind::boolean;
+  const bool textual = is_textual(field.kind);
+  const std::string_view have = textual ? content(field, arena) : field.text;
+  Field other = field;
+  other.escaped = false;
+  switch (type_) {
+    case Type::boolean:
+      if (!is_number(have)) return wrong;
+      out = Value::of_bool(to_double(have) != 0.0);  // too large for a double is not 0 either
+      return {};
+    case Type::bigint:
+    case Type::double_precision:
+    case Type::numeric:
+      other.kind = Kind::number;
+      if (flag) {
+        other.text = field.text == "true" ? "1" : "0";
+      } else if (type_ == Type::bigint && is_number(have)) {
+        const auto whole = rounded(have);
+        if (!whole) return wrong;
+        out = Value::of_bigint(*whole);
+        return {};
+      } else {
+        return wrong;
+      }
+      return convert(other, arena, out);
+    case Type::timestamptz: {
+      auto t = parse_iso8601(have);
+      if (!t && is_number(have)) {
+        const bool iso = format_.value_or(TimeFormat::iso8601) == TimeFormat::iso8601;
+        t = timestamp_from_number(have, iso ? TimeFormat::unix_ms : *format_);
+      }
+      if (!t) return wrong;
+      out = Value::of_timestamp(*t);
+      return {};
+    }
+    case Type::uuid:
+      if (!textual) return wrong;
+      other.kind = Kind::text;
+      other.text = have;
+      if (have.starts_with("urn:uuid:")) other.text.remove_prefix(9);
+      if (have.starts_with('{') && have.ends_with('}'))
+        other.text = have.substr(1, have.size() - 2);
+      return convert(other, arena, out);
+    case Type::bytea:
+      if (textual) return wrong;
+      out = Value::of_bytes(Type::bytea, field.text);
+      return {};
+    case Type::jsonb: {
+      if (field.nul || !is_utf8(have) || has_nul(have)) return wrong;
+      std::string quoted;
+      append_json_string(quoted, have);
+      out = Value::of_bytes(Type::jsonb, arena.copy(quoted));
+      return {};
+    }
+    case Type::text:
+      break;
+  }
+  return wrong;
+}
+
+std::string_view spilled_text(const Field& field, Arena& arena) {
+  switch (field.kind) {
+    case Kind::text:
+    case Kind::bytes:
+      return payload_text(field.text, arena).text;
+    case Kind::string: {
+      if (!field.nul) return content(field, arena);
+      // Between its quotes, which in the payload stand just around the text.
+      if (!field.bare) return {field.text.data() - 1, field.text.size() + 2};
+      std::string quoted;
+      append_json_string(quoted, field.text);
+      return arena.copy(quoted);
+    }
+    default:
+      return field.text;
   }
 }
 

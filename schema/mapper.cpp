@@ -128,9 +128,14 @@ void Mapper::State::take_machbase(const TopicCache::Match& match, const Message&
                                   std::uint32_t source, BatchSet& out, const Only* only,
                                   Verdict& verdict) {
   std::string reason;
-  const auto found = machbase->way(message, out, reason);
+  // Its table is not known yet; the dead letters' memory lives as long.
+  const auto payload =
+      scratch.unpacker.unpack(Machbase::compression(message), message, out.dead_letters().arena());
+  const auto found =
+      payload ? machbase->way(message, *payload, out, reason) : std::optional<Machbase::Way>();
   if (!found) {
-    add_dead_letter(out.dead_letters(), message, source, machbase_mapping, reason);
+    add_dead_letter(out.dead_letters(), message, source, machbase_mapping,
+                    payload ? reason : scratch.unpacker.reason());
     ++verdict.rejects;
     return;
   }

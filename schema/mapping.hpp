@@ -1,6 +1,7 @@
 #pragma once
 // A mapping as plain data, and the Catalog: an immutable set of mappings that belong together, with
 // the tables they write and the trie that finds them by topic. The file form is mapping_file.hpp's.
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "schema/literal.hpp"
 #include "schema/table.hpp"
 #include "schema/topic_index.hpp"
 #include "schema/value.hpp"
@@ -24,6 +26,7 @@ enum class Payload : std::uint8_t {
   msgpack,
   cbor,
   influx,
+  influx_fields,  // a row a field: machbase-neo's db/metrics
   senml,
   sparkplug_b
 };
@@ -33,7 +36,8 @@ constexpr bool has_fields(Payload payload) noexcept {
 }
 /// Each record of the payload is a row, so that `rows` has nothing to say.
 constexpr bool is_rows(Payload payload) noexcept {
-  return payload == Payload::csv || payload == Payload::influx || payload == Payload::senml;
+  return payload == Payload::csv || payload == Payload::influx ||
+         payload == Payload::influx_fields || payload == Payload::senml;
 }
 enum class TimeFormat : std::uint8_t { unix_s, unix_ms, unix_us, unix_ns, iso8601 };
 enum class Layout : std::uint8_t { wide, narrow };
@@ -44,6 +48,9 @@ enum class Compression : std::uint8_t { automatic, none, gzip, zlib, zstd };
 enum class RowsOnError : std::uint8_t { each, all_or_nothing };
 /// What a value that does not fit its column does.
 enum class OnError : std::uint8_t { dead_letter, null };
+/// What a value of another type than its column's does: be refused, be converted where that loses
+/// nothing or little, or go as text to the column beside it.
+enum class Drift : std::uint8_t { strict, coerce, spill };
 enum class Meta : std::uint8_t { client_id, topic, qos, retain, received_at, user_property };
 
 struct FromTopic {
@@ -57,7 +64,23 @@ struct FromMeta {
   Meta meta = Meta::client_id;
   std::string user_property;
 };
-using ValueSource = std::variant<FromTopic, FromField, FromMeta>;
+struct Constant {
+  Literal value;
+};
+/// The fields that no column takes, as a JSON object.
+struct RestOfFields {};
+/// The text of what did not fit another column of the mapping (Drift::spill).
+struct SpillOf {
+  std::size_t rule = 0;  // index in Mapping::columns
+};
+using ValueSource = std::variant<FromTopic, FromField, FromMeta, Constant, RestOfFields, SpillOf>;
+
+/// Report by exception: the row is stored if the value changed by more than the deadband.
+struct StoreRule {
+  double deadband = 0.0;                                      // 0: any change
+  bool percent = false;                                       // of the value stored last
+  std::optional<std::chrono::microseconds> at_least_every{};  // by the row's own time
+};
 
 struct ColumnRule {
   std::string name;
@@ -69,7 +92,14 @@ struct ColumnRule {
   double offset = 0.0;
   std::optional<std::string> null_if;  // the field's JSON text (a string's content) that means NULL
   std::optional<TimeFormat> format;    // timestamptz only; absent: iso8601 or, for numbers, unix_ms
-  std::size_t column = 0;              // index in the Catalog's table
+  Drift drift = Drift::strict;
+  std::optional<Literal> min{};  // of the column's value, after scale and offset
+  std::optional<Literal> max{};
+  std::vector<Literal> values{};                       // empty: any
+  std::vector<std::pair<std::string, Literal>> map{};  // from the field; empty: as it is
+  std::optional<Literal> map_otherwise{};              // absent: what is not in `map` does not fit
+  std::optional<StoreRule> store{};
+  std::size_t column = 0;  // index in the Catalog's table
 };
 
 struct TimeRule {
@@ -77,6 +107,21 @@ struct TimeRule {
   std::optional<FromField> from;  // absent: the receive time
   TimeFormat format = TimeFormat::iso8601;
   std::size_t index = 0;  // index of the column in the Catalog's table
+};
+
+/// One condition of `filter`: a row of which it does not hold is not made.
+struct Condition {
+  enum class Test : std::uint8_t { is, is_not, in, not_in, exists, absent, range };
+  struct Bound {
+    double value = 0.0;
+    bool inclusive = false;
+  };
+  ValueSource source;  // FromField, FromTopic or FromMeta
+  Test test = Test::exists;
+  std::vector<Literal> values{};  // is, is_not: one; in, not_in
+  std::optional<Bound> least{};   // range
+  std::optional<Bound> most{};
+  std::string text{};  // for a person: "/temp above 3"
 };
 
 /// What a format asks to know beside its name.
@@ -102,11 +147,18 @@ struct Mapping {
   bool has_rows = false;
   TimeRule time;
   std::vector<ColumnRule> columns;
-  bool auto_columns = false;  // columns = "auto"
+  bool auto_columns = false;        // columns = "auto"
+  Drift drift = Drift::strict;      // of automatic columns; of the others it is in their rules
+  std::vector<Condition> filter;    // all of them must hold
+  std::vector<std::string> series;  // columns that say which rows belong together; empty: the
+                                    // table's key without the time, or the topic
+  std::optional<StoreRule> store;   // of `value`, layout = "narrow"
   Layout layout = Layout::wide;
   bool built_in = false;  // the mapping that stores everything when there is no mapping file
   bool presence = false;  // event = "presence": its pattern is presence_pattern
   bool reject = false;    // on_error = "reject": what does not fit is refused on arrival
+  bool machbase = false;  // machbase.hpp says what becomes of its messages, and in which table
+  std::size_t tuple = 0;  // a row is an array of so many values; 0: it need not be
   std::size_t table = 0;  // index in the Catalog
 };
 
@@ -117,6 +169,7 @@ class Catalog {
   TopicIndex index;           // topic -> indexes into mappings
   std::uint64_t generation = 0;
   bool presence = false;  // one of the mappings has event = "presence"
+  bool machbase = false;  // machbase_neo = true
   /// The mappings with on_error = "reject", alone; null where there is none.
   std::shared_ptr<const Catalog> rejecting;
 };

@@ -11,9 +11,10 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::array column_keys{"topic"sv,    "from"sv,     "root"sv,  "meta"sv,
-                                 "type"sv,     "required"sv, "scale"sv, "offset"sv,
-                                 "on_error"sv, "null_if"sv,  "format"sv};
+constexpr std::array column_keys{"topic"sv, "from"sv,     "root"sv,     "meta"sv,    "constant"sv,
+                                 "type"sv,  "required"sv, "scale"sv,    "offset"sv,  "min"sv,
+                                 "max"sv,   "values"sv,   "on_error"sv, "null_if"sv, "format"sv,
+                                 "drift"sv, "map"sv,      "store"sv};
 constexpr std::array<std::pair<std::string_view, Type>, 9> types{
     {{"boolean", Type::boolean},
      {"bigint", Type::bigint},
@@ -34,52 +35,19 @@ constexpr std::array<std::pair<std::string_view, OnError>, 2> on_errors{
     {{"dead_letter", OnError::dead_letter}, {"null", OnError::null}}};
 constexpr std::string_view user_property_prefix = "user_property:";
 
-// `meta = "..."`, and the type it has if none is declared.
-std::optional<FromMeta> parse_meta(const Section& section, Type& natural, Errors& errors) {
-  natural = Type::text;
-  const auto* word = section.find("meta")->as_string();
-  if (word != nullptr && word->get().starts_with(user_property_prefix)) {
-    std::string name = word->get().substr(user_property_prefix.size());
-    if (name.empty()) {
-      errors.add(*section.find("meta"), "the user property has no name",
-                 "for example meta = \"user_property:unit\"");
-    }
-    return FromMeta{Meta::user_property, std::move(name)};
-  }
-  const auto meta = section.choice<Meta>("meta", metas);
-  if (!meta) return std::nullopt;
-  if (*meta == Meta::qos) natural = Type::bigint;
-  if (*meta == Meta::retain) natural = Type::boolean;
-  if (*meta == Meta::received_at) natural = Type::timestamptz;
-  return FromMeta{*meta, {}};
-}
-
-std::optional<FromTopic> parse_capture(const Section& section, const Mapping& mapping,
-                                       Errors& errors) {
-  const auto name = section.text("topic");
-  if (!name) return std::nullopt;
-  const auto it = std::find(mapping.captures.begin(), mapping.captures.end(), *name);
-  if (it != mapping.captures.end()) {
-    return FromTopic{static_cast<std::size_t>(it - mapping.captures.begin())};
-  }
-  const std::vector<std::string_view> known(mapping.captures.begin(), mapping.captures.end());
-  errors.add(
-      *section.find("topic"), "the topic pattern has no capture {" + *name + "}",
-      known.empty() ? "write a level of the pattern as {" + *name + "}" : suggest(*name, known));
-  return std::nullopt;
-}
-
 // Sets rule.source and returns the type the source has by itself.
 std::optional<Type> parse_source(const Section& section, const Entry& entry, const Mapping& mapping,
                                  ColumnRule& rule, Errors& errors) {
   const bool field = section.find("from") != nullptr || section.find("root") != nullptr;
   const bool topic = section.find("topic") != nullptr;
   const bool meta = section.find("meta") != nullptr;
-  if (int{field} + int{topic} + int{meta} != 1) {
+  const bool constant = section.find("constant") != nullptr;
+  if (int{field} + int{topic} + int{meta} + int{constant} != 1) {
     errors.add(entry.where, "column '" + entry.name + "' needs exactly one source",
-               "from = \"/field\", topic = \"capture\" or meta = \"client_id\"");
+               "from = \"/field\", topic = \"capture\", meta = \"client_id\" or constant = 1");
     return Type::text;
   }
+  if (constant) return parse_constant(section, entry, rule, errors).value_or(Type::text);
   if (topic) {
     if (const auto from = parse_capture(section, mapping, errors)) rule.source = *from;
     return Type::text;
@@ -152,7 +120,8 @@ void check_combination(const Section& section, const Entry& entry, const Mapping
   }
 }
 
-ColumnRule parse_column(const Entry& entry, const Mapping& mapping, Errors& errors) {
+ColumnRule parse_column(const Entry& entry, const Mapping& mapping, std::optional<Drift>& drift,
+                        Errors& errors) {
   ColumnRule rule{
       .name = entry.name, .source = FromField{}, .null_if = std::nullopt, .format = std::nullopt};
   const toml::table* table = entry.value->as_table();
@@ -174,12 +143,18 @@ ColumnRule parse_column(const Entry& entry, const Mapping& mapping, Errors& erro
   } else {
     return rule;
   }
+  if (std::holds_alternative<Constant>(rule.source)) {
+    check_constant(section, rule, errors);
+    return rule;
+  }
   rule.required = section.flag("required");
   rule.on_error = section.choice<OnError>("on_error", on_errors).value_or(OnError::dead_letter);
   rule.scale = section.number("scale").value_or(1.0);
   rule.offset = section.number("offset").value_or(0.0);
   rule.null_if = parse_null_if(section);
   rule.format = section.choice<TimeFormat>("format", time_formats);
+  drift = parse_drift(section);
+  parse_checks(section, mapping, rule, errors);
   check_combination(section, entry, mapping, rule, errors);
   return rule;
 }
@@ -210,7 +185,9 @@ void parse_table_of_columns(const toml::table& table, ParsedMapping& parsed, Err
       parsed.mapping.auto_columns = true;
       continue;
     }
-    parsed.mapping.columns.push_back(parse_column(entry, parsed.mapping, errors));
+    std::optional<Drift> drift;
+    parsed.mapping.columns.push_back(parse_column(entry, parsed.mapping, drift, errors));
+    parsed.drifts.push_back(drift);
     parsed.column_where.push_back(entry.where);
   }
 }
@@ -253,12 +230,47 @@ void check_names(const ParsedMapping& parsed, Errors& errors) {
 
 }  // namespace
 
-void parse_columns(const toml::table& table, ParsedMapping& parsed, Errors& errors) {
+std::optional<FromMeta> parse_meta(const Section& section, Type& natural, Errors& errors) {
+  natural = Type::text;
+  const auto* word = section.find("meta")->as_string();
+  if (word != nullptr && word->get().starts_with(user_property_prefix)) {
+    std::string name = word->get().substr(user_property_prefix.size());
+    if (name.empty()) {
+      errors.add(*section.find("meta"), "the user property has no name",
+                 "for example meta = \"user_property:unit\"");
+    }
+    return FromMeta{Meta::user_property, std::move(name)};
+  }
+  const auto meta = section.choice<Meta>("meta", metas);
+  if (!meta) return std::nullopt;
+  if (*meta == Meta::qos) natural = Type::bigint;
+  if (*meta == Meta::retain) natural = Type::boolean;
+  if (*meta == Meta::received_at) natural = Type::timestamptz;
+  return FromMeta{*meta, {}};
+}
+
+std::optional<FromTopic> parse_capture(const Section& section, const Mapping& mapping,
+                                       Errors& errors) {
+  const auto name = section.text("topic");
+  if (!name) return std::nullopt;
+  const auto it = std::find(mapping.captures.begin(), mapping.captures.end(), *name);
+  if (it != mapping.captures.end()) {
+    return FromTopic{static_cast<std::size_t>(it - mapping.captures.begin())};
+  }
+  const std::vector<std::string_view> known(mapping.captures.begin(), mapping.captures.end());
+  errors.add(
+      *section.find("topic"), "the topic pattern has no capture {" + *name + "}",
+      known.empty() ? "write a level of the pattern as {" + *name + "}" : suggest(*name, known));
+  return std::nullopt;
+}
+
+void parse_columns(const Section& section, const toml::table& table, ParsedMapping& parsed,
+                   Errors& errors) {
   Mapping& mapping = parsed.mapping;
   const toml::node* node = table.get("columns");
   const bool narrow = mapping.layout == Layout::narrow;
   if (node == nullptr) {
-    if (narrow) {
+    if (narrow || section.find("rest") != nullptr) {
       add_captures(parsed, table.source());
     } else {
       errors.add(table.source(), "mapping has no 'columns'",
@@ -273,6 +285,7 @@ void parse_columns(const toml::table& table, ParsedMapping& parsed, Errors& erro
   } else {
     errors.add(*node, "columns must be a table or \"auto\"", "write [mapping.columns]");
   }
+  parse_rest(section, parsed, errors);
   if (node == nullptr) return check_names(parsed, errors);
   if (mapping.auto_columns && narrow) {
     errors.add(*node, "automatic columns and layout = \"narrow\" exclude each other");

@@ -12,8 +12,9 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::array mapping_keys{
-    "name"sv, "topic"sv,       "event"sv,   "table"sv,  "payload"sv,  "time"sv,         "key"sv,
-    "rows"sv, "on_conflict"sv, "columns"sv, "layout"sv, "on_error"sv, "rows_on_error"sv};
+    "name"sv,          "topic"sv, "event"sv,       "table"sv,   "payload"sv, "time"sv,
+    "key"sv,           "rows"sv,  "on_conflict"sv, "columns"sv, "layout"sv,  "on_error"sv,
+    "rows_on_error"sv, "rest"sv,  "drift"sv,       "filter"sv,  "series"sv,  "store"sv};
 constexpr std::array time_keys{"from"sv, "root"sv, "format"sv, "column"sv};
 constexpr std::array<std::pair<std::string_view, Layout>, 2> layouts{
     {{"wide", Layout::wide}, {"narrow", Layout::narrow}}};
@@ -257,8 +258,11 @@ ParsedMapping parse_mapping(const toml::table& table, Errors& errors) {
   }
   parse_rows(section, mapping, errors);
   parse_time(section, parsed, errors);
-  parse_columns(table, parsed, errors);
+  mapping.drift = parse_drift(section).value_or(Drift::strict);
+  parse_filter(section, mapping, errors);
+  parse_columns(section, table, parsed, errors);
   parse_key(section, parsed, errors);
+  finish_columns(section, parsed, errors);
   return parsed;
 }
 

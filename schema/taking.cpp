@@ -18,8 +18,8 @@ void Taking::run() {
   Decoder& decoder = scratch_.decoders.of(mapping_.payload);
   std::optional<std::string_view> payload = way_.payload;
   if (!payload) {
-    payload = scratch_.unpacker.unpack(mapping_.options.compression, way_.message,
-                                       way_.batch.arena());
+    payload =
+        scratch_.unpacker.unpack(mapping_.options.compression, way_.message, way_.batch.arena());
   }
   if (!payload) return refuse_all(scratch_.unpacker.reason());
   const PayloadInput input{*payload, way_.message, mapping_, way_.batch.arena()};

@@ -68,7 +68,10 @@ void append_json_string(std::string& out, std::string_view text) {
 // ---- Building -----------------------------------------------------------------------------------
 
 void Document::begin(Arena& arena) {
+  // What one big document made bigger than this is let go after it.
+  constexpr std::size_t kept_nodes = 65'536;
   arena_ = &arena;
+  if (nodes_.capacity() > kept_nodes) nodes_ = {};
   nodes_.clear();
   open_.clear();
   error_ = {};
@@ -80,6 +83,8 @@ void Document::fail(std::string_view what, std::size_t offset) {
 
 void Document::add(const Field& field) {
   if (open_.empty() && !nodes_.empty()) return fail("something follows the value");
+  if (open_.size() > limits_.depth) return fail("it is nested too deeply");
+  if (nodes_.size() >= limits_.values) return fail("it has too many values");
   if (!open_.empty() && nodes_[open_.back()].field.kind == Kind::array) {
     ++nodes_[open_.back()].field.elements;
   }
@@ -151,6 +156,7 @@ void Document::bytes(std::string_view raw) {
 
 void Document::key(std::string_view name) {
   if (!is_utf8(name)) return fail("a field's name in it is not valid UTF-8");
+  if (nodes_.size() >= limits_.values) return fail("it has too many values");
   Field value;
   value.kind = Kind::string;
   value.text = name;
@@ -158,7 +164,6 @@ void Document::key(std::string_view name) {
 }
 
 void Document::open(Kind kind) {
-  if (open_.size() >= limits_.depth) return fail("it is nested too deeply");
   Field value;
   value.kind = kind;
   add(value);
@@ -184,6 +189,7 @@ void Document::start(const FieldTree& tree, std::span<Field> fields, std::vector
   fields_ = fields;
   leaves_ = leaves;
   path_.clear();
+  record_ = next_;
   read_object_ = next_ < nodes_.size() && nodes_[next_].field.kind == Kind::object;
   if (leaves != nullptr) {
     leaves->clear();
@@ -213,14 +219,13 @@ bool Document::value(const FieldNode* node, unsigned depth) {
   } else {
     ++next_;
   }
-  const bool leaf = !wanted && leaves_ != nullptr && kind != Kind::object && depth > 0 &&
-                    (kind != Kind::array || node == nullptr);
+  const bool leaf = (!wanted || !node->taken) && leaves_ != nullptr && kind != Kind::object &&
+                    depth > 0 && (kind != Kind::array || node == nullptr || !node->taken_below);
   if (!wanted && !leaf) return true;
   Field field = nodes_[index].field;
   if (kind == Kind::object || kind == Kind::array) field.text = json_text(index, field.nul);
-  if (leaf) return add_leaf(field);
-  fields_[node->slot] = field;
-  return true;
+  if (wanted) fields_[node->slot] = field;
+  return !leaf || add_leaf(field);
 }
 
 bool Document::add_leaf(const Field& field) {
@@ -239,7 +244,7 @@ bool Document::object(const FieldNode* node, unsigned depth) {
   ++next_;
   std::vector<Leaf>* const outer_leaves = leaves_;
   // A field taken whole is not taken in pieces too.
-  if (node != nullptr && node->slot != FieldNode::no_slot) leaves_ = nullptr;
+  if (node != nullptr && node->taken) leaves_ = nullptr;
   const std::size_t outer_path = path_.size();
   while (next_ < end) {
     const std::string_view name = nodes_[next_].field.text;
@@ -257,7 +262,11 @@ bool Document::object(const FieldNode* node, unsigned depth) {
       if (!path_.empty()) path_.push_back('_');
       path_.append(name);
     }
-    if (!value(child, depth + 1)) return false;
+    if (child == nullptr && leaves_ == nullptr) {
+      next_ = nodes_[next_].end;
+    } else if (!value(child, depth + 1)) {
+      return false;
+    }
     path_.resize(outer_path);
   }
   leaves_ = outer_leaves;
@@ -290,55 +299,95 @@ bool Document::array(const FieldNode* node, unsigned depth) {
 
 std::string_view Document::json_text(std::uint32_t index, bool& nul) {
   json_.clear();
-  append_json(index, nul);
+  append_json(index, json_, nul);
   return arena_->copy(json_);
 }
 
-void Document::append_json(std::uint32_t index, bool& nul) {
+void Document::append_json(std::uint32_t index, std::string& out, bool& nul) const {
   const Node& node = nodes_[index];
   nul = nul || node.field.nul;
   switch (node.field.kind) {
     case Kind::object:
     case Kind::array: {
       const bool object = node.field.kind == Kind::object;
-      json_ += object ? '{' : '[';
+      out += object ? '{' : '[';
       for (std::uint32_t i = index + 1; i < node.end; i = nodes_[i].end) {
-        if (i != index + 1) json_ += ',';
+        if (i != index + 1) out += ',';
         if (object) {
-          append_json_string(json_, nodes_[i].field.text);
+          append_json_string(out, nodes_[i].field.text);
           nul = nul || has_nul(nodes_[i].field.text);
-          json_ += ':';
+          out += ':';
           ++i;
         }
-        append_json(i, nul);
+        append_json(i, out, nul);
       }
-      json_ += object ? '}' : ']';
+      out += object ? '}' : ']';
       break;
     }
     case Kind::number:
       if (is_finite_number(node.field.text)) {
-        json_ += node.field.text;
+        out += node.field.text;
       } else {
-        append_json_string(json_, node.field.text);
+        append_json_string(out, node.field.text);
       }
       break;
     case Kind::boolean:
-      json_ += node.field.text;
+      out += node.field.text;
       break;
     case Kind::bytes:
-      json_ += '"';
-      append_base64url(json_, node.field.text);
-      json_ += '"';
+      out += '"';
+      append_base64url(out, node.field.text);
+      out += '"';
       break;
     case Kind::string:
     case Kind::text:
-      append_json_string(json_, node.field.text);
+      append_json_string(out, node.field.text);
       break;
     case Kind::absent:
     case Kind::null:
-      json_ += "null";
+      out += "null";
       break;
   }
+}
+
+void Document::rest(const FieldTree& tree, std::string& out, bool& nul) const {
+  const std::size_t begin = out.size();
+  nul = false;
+  if (tree.root().taken) return;
+  append_rest(tree.root(), record_, out, nul);
+  if (out.size() == begin + 2) out.resize(begin);  // {}
+}
+
+// The object at `index` without what is taken.
+void Document::append_rest(const FieldNode& node, std::uint32_t index, std::string& out,
+                           bool& nul) const {
+  out += '{';
+  bool first = true;
+  for (std::uint32_t i = index + 1; i < nodes_[index].end; i = nodes_[i].end) {
+    const std::string_view name = nodes_[i++].field.text;
+    const auto child = std::find_if(node.children.begin(), node.children.end(),
+                                    [&](const FieldNode& n) { return n.key == name; });
+    const bool below = child != node.children.end() && child->taken_below;
+    if (below && child->taken) continue;
+    const std::size_t before = out.size();
+    if (!first) out += ',';
+    append_json_string(out, name);
+    out += ':';
+    const bool object = nodes_[i].field.kind == Kind::object && nodes_[i].end > i + 1;
+    if (!below || !object) {
+      append_json(i, out, nul);
+    } else {
+      const std::size_t opened = out.size();
+      append_rest(*child, i, out, nul);
+      if (out.size() == opened + 2) {  // all of it is taken
+        out.resize(before);
+        continue;
+      }
+    }
+    nul = nul || has_nul(name);
+    first = false;
+  }
+  out += '}';
 }
 
 }  // namespace rowgate::schema

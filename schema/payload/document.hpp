@@ -62,6 +62,7 @@ class Document final : public Reader {
   bool element(const FieldTree& tree, std::span<Field> fields,
                std::vector<Leaf>* leaves = nullptr) override;
   bool read_object() const noexcept override { return read_object_; }
+  void rest(const FieldTree& tree, std::string& out, bool& nul) const override;
   std::string_view path(const Leaf& leaf) const noexcept override {
     return std::string_view(paths_).substr(leaf.path_begin, leaf.path_size);
   }
@@ -83,13 +84,15 @@ class Document final : public Reader {
   bool add_leaf(const Field& field);
   /// A value's JSON text, in the arena; byte strings as base64url (RFC 8949 section 6.1).
   std::string_view json_text(std::uint32_t index, bool& nul);
-  void append_json(std::uint32_t index, bool& nul);
+  void append_json(std::uint32_t index, std::string& out, bool& nul) const;
+  void append_rest(const FieldNode& node, std::uint32_t index, std::string& out, bool& nul) const;
 
   PayloadLimits limits_;
   Arena* arena_ = nullptr;
   std::vector<Node> nodes_;
   std::vector<std::uint32_t> open_;  // the objects and arrays being built, outermost first
   std::uint32_t next_ = 0;
+  std::uint32_t record_ = 0;  // what was read last
   bool read_object_ = false;
   std::span<Field> fields_;
   std::vector<Leaf>* leaves_ = nullptr;

@@ -36,10 +36,9 @@ std::string FieldTree::check(std::string_view pointer) {
   return {};
 }
 
-std::size_t FieldTree::add(std::string_view pointer) {
-  const auto known = std::find(pointers_.begin(), pointers_.end(), pointer);
-  if (known != pointers_.end()) return static_cast<std::size_t>(known - pointers_.begin());
+std::size_t FieldTree::add(std::string_view pointer, bool taken) {
   FieldNode* node = &root_;
+  node->taken_below |= taken;
   for (std::string& key : tokens(pointer)) {
     const auto child = std::find_if(node->children.begin(), node->children.end(),
                                     [&](const FieldNode& n) { return n.key == key; });
@@ -49,10 +48,14 @@ std::size_t FieldTree::add(std::string_view pointer) {
       node->children.push_back({.key = std::move(key), .children = {}});
       node = &node->children.back();
     }
+    node->taken_below |= taken;
   }
-  node->slot = static_cast<std::uint32_t>(pointers_.size());  // a handle until finish()
-  pointers_.emplace_back(pointer);
-  return pointers_.size() - 1;
+  node->taken |= taken;
+  if (node->slot == FieldNode::no_slot) {
+    node->slot = static_cast<std::uint32_t>(pointers_.size());  // a handle until finish()
+    pointers_.emplace_back(pointer);
+  }
+  return node->slot;
 }
 
 void FieldTree::finish() {

@@ -43,6 +43,8 @@ struct FieldNode {
   static constexpr std::uint32_t no_slot = UINT32_MAX;
   std::string key;
   std::vector<FieldNode> children;
+  bool taken = false;        // by a column: then it is no leaf, and not in the rest
+  bool taken_below = false;  // it is taken, or something in it
   std::uint32_t slot = no_slot;
   std::uint32_t first_slot = 0;
   std::uint32_t last_slot = 0;
@@ -54,8 +56,9 @@ class FieldTree {
   static std::string check(std::string_view pointer);
 
   /// Adds a pointer and returns its handle; one handle a distinct pointer.
+  /// `taken`: a column takes the field; otherwise it is only looked at, and stays what it is.
   /// Precondition: check() accepts it.
-  std::size_t add(std::string_view pointer);
+  std::size_t add(std::string_view pointer, bool taken = true);
   /// Numbers the slots. After it: slot_of, root, size.
   void finish();
   std::uint32_t slot_of(std::size_t handle) const { return slots_[handle]; }

@@ -30,6 +30,9 @@ class PointReader final : public Reader {
     return point_.element(tree, fields, leaves);
   }
   bool read_object() const noexcept override { return point_.read_object(); }
+  void rest(const FieldTree& tree, std::string& out, bool& nul) const override {
+    point_.rest(tree, out, nul);
+  }
   const PayloadError& error() const noexcept override { return point_.error(); }
   std::string_view path(const Leaf& leaf) const noexcept override {
     std::string_view path = point_.path(leaf);

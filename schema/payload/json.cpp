@@ -35,6 +35,24 @@ bool is_space(char c) noexcept {
   return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
+// What stands between a name's quotes, escapes and all, is this name.
+bool means(std::string_view raw, std::string_view name) {
+  if (raw.find('\\') == std::string_view::npos) return raw == name;
+  std::string content(raw.size(), '\0');
+  content.resize(unescape(raw, content.data()));
+  return content == name;
+}
+
+// The escape of U+0000 stands in this JSON text.
+bool holds_nul_escape(std::string_view json) noexcept {
+  constexpr std::string_view escape = "u0000";
+  for (std::size_t at = json.find('\\'); at != std::string_view::npos;
+       at = json.find('\\', at + 2)) {
+    if (json.substr(at + 1).starts_with(escape)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 // simdjson's first stage behind its implementation interface: the offsets of all tokens.
@@ -94,9 +112,9 @@ std::size_t JsonReader::offset() const noexcept {
 }
 
 // The token's text without the white space after it.
-std::string_view JsonReader::token() const noexcept {
-  const std::size_t begin = starts_[next_];
-  std::size_t end = next_ + 1 < count_ ? starts_[next_ + 1] : payload_.size();
+std::string_view JsonReader::token(std::uint32_t index) const noexcept {
+  const std::size_t begin = starts_[index];
+  std::size_t end = index + 1 < count_ ? starts_[index + 1] : payload_.size();
   while (end > begin + 1 && is_space(payload_[end - 1])) --end;
   return payload_.substr(begin, end - begin);
 }
@@ -106,6 +124,7 @@ void JsonReader::start(const FieldTree& tree, std::span<Field> fields, std::vect
   fields_ = fields;
   leaves_ = leaves;
   path_.clear();
+  record_ = next_;
   read_object_ = current() == '{';
   if (leaves != nullptr) {
     leaves->clear();
@@ -164,8 +183,10 @@ bool JsonReader::value(const FieldNode* node, unsigned depth) {
   }
   if (node != nullptr && node->slot != FieldNode::no_slot) {
     fields_[node->slot] = field;
-  } else if (leaves_ != nullptr && field.kind != Field::Kind::object && depth > 0 &&
-             (field.kind != Field::Kind::array || node == nullptr)) {
+    if (node->taken) return true;
+  }
+  if (leaves_ != nullptr && field.kind != Field::Kind::object && depth > 0 &&
+      (field.kind != Field::Kind::array || node == nullptr || !node->taken_below)) {
     return add_leaf(field);
   }
   return true;
@@ -209,9 +230,9 @@ bool JsonReader::object(const FieldNode* node, unsigned depth) {
     ++next_;
     return true;
   }
-  const bool slots_here = node != nullptr && node->slot != FieldNode::no_slot;
   std::vector<Leaf>* const outer_leaves = leaves_;
-  if (slots_here) leaves_ = nullptr;  // a field taken whole is not taken in pieces too
+  // A field taken whole is not taken in pieces too.
+  if (node != nullptr && node->taken) leaves_ = nullptr;
   const std::size_t outer_path = path_.size();
   std::size_t hint = 0;
   while (true) {
@@ -272,8 +293,62 @@ bool JsonReader::array(const FieldNode* node, unsigned depth, Field& field) {
   return true;
 }
 
+std::uint32_t JsonReader::behind(std::uint32_t index) const noexcept {
+  std::uint32_t depth = 0;
+  do {
+    const char c = at(index++);
+    if (c == '{' || c == '[') ++depth;
+    if (c == '}' || c == ']') --depth;
+  } while (depth > 0);
+  return index;
+}
+
+void JsonReader::rest(const FieldTree& tree, std::string& out, bool& nul) const {
+  const std::size_t begin = out.size();
+  if (tree.root().taken) return;
+  append_rest(tree.root(), record_, out);
+  if (out.size() == begin + 2) out.resize(begin);  // {}
+  nul = nul_escapes_ > 0 && holds_nul_escape(std::string_view(out).substr(begin));
+}
+
+// Appends the object at `index` without what is taken; returns the token behind it.
+std::uint32_t JsonReader::append_rest(const FieldNode& node, std::uint32_t index,
+                                      std::string& out) const {
+  out += '{';
+  bool first = true;
+  for (++index; at(index) != '}';) {
+    const std::string_view key = token(index);
+    const std::string_view name = key.substr(1, key.size() - 2);
+    const auto child = std::find_if(node.children.begin(), node.children.end(),
+                                    [&](const FieldNode& n) { return means(name, n.key); });
+    const std::uint32_t value = index + 2;
+    const std::uint32_t end = behind(value);
+    const bool below = child != node.children.end() && child->taken_below;
+    index = at(end) == ',' ? end + 1 : end;
+    if (below && child->taken) continue;
+    const std::size_t before = out.size();
+    if (!first) out += ',';
+    out.append(key).append(":");
+    if (below && at(value) == '{' && at(value + 1) != '}') {
+      const std::size_t opened = out.size();
+      append_rest(*child, value, out);
+      if (out.size() == opened + 2) {  // all of it is taken
+        out.resize(before);
+        continue;
+      }
+    } else if (end == value + 1) {
+      out += token(value);
+    } else {
+      out += payload_.substr(starts_[value], starts_[end - 1] + 1 - starts_[value]);
+    }
+    first = false;
+  }
+  out += '}';
+  return index + 1;
+}
+
 bool JsonReader::string(Field& field) {
-  const std::string_view quoted = token();
+  const std::string_view quoted = token(next_);
   if (quoted.size() < 2 || quoted.back() != '"') return fail("a string is not closed", offset());
   field.kind = Field::Kind::string;
   field.text = quoted.substr(1, quoted.size() - 2);
@@ -290,7 +365,7 @@ bool JsonReader::string(Field& field) {
 
 bool JsonReader::scalar(Field& field) {
   if (next_ >= count_) return fail("it ends too early", payload_.size());
-  field.text = token();
+  field.text = token(next_);
   if (is_json_number(field.text)) {
     field.kind = Field::Kind::number;
   } else if (field.text == "true" || field.text == "false") {

@@ -30,6 +30,7 @@ class JsonReader final : public Reader {
   bool element(const FieldTree& tree, std::span<Field> fields,
                std::vector<Leaf>* leaves = nullptr) override;
   bool read_object() const noexcept override { return read_object_; }
+  void rest(const FieldTree& tree, std::string& out, bool& nul) const override;
   const PayloadError& error() const noexcept override { return error_; }
   std::string_view path(const Leaf& leaf) const noexcept override {
     return std::string_view(paths_).substr(leaf.path_begin, leaf.path_size);
@@ -48,7 +49,11 @@ class JsonReader final : public Reader {
   bool fail(std::string_view what, std::size_t offset) noexcept;
   char current() const noexcept;
   std::size_t offset() const noexcept;
-  std::string_view token() const noexcept;
+  std::string_view token(std::uint32_t index) const noexcept;
+  char at(std::uint32_t index) const noexcept { return payload_[starts_[index]]; }
+  /// The token behind the value that begins at one. Precondition: the document was read.
+  std::uint32_t behind(std::uint32_t index) const noexcept;
+  std::uint32_t append_rest(const FieldNode& node, std::uint32_t index, std::string& out) const;
 
   PayloadLimits limits_;
   std::unique_ptr<Tokens> tokens_;
@@ -56,6 +61,7 @@ class JsonReader final : public Reader {
   const std::uint32_t* starts_ = nullptr;
   std::uint32_t count_ = 0;
   std::uint32_t next_ = 0;
+  std::uint32_t record_ = 0;       // where what was read last begins
   std::uint32_t nul_escapes_ = 0;  // seen so far
   bool read_object_ = false;
   std::span<Field> fields_;

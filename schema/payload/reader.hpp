@@ -4,6 +4,7 @@
 // builds a Document. Not thread-safe.
 #include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace rowgate::schema {
 struct PayloadLimits {
   std::size_t bytes = 16U << 20;
   unsigned depth = 64;
+  std::size_t values = 2'000'000;     // of one document, with its names; JSON has none
   std::size_t leaves = 10'000;        // of one row
   std::size_t path_bytes = 1U << 20;  // of all leaves of one row together
 };
@@ -42,6 +44,11 @@ class Reader {
 
   /// What was read last, by read() or element(), is an object.
   virtual bool read_object() const noexcept = 0;
+  /// Appends, as JSON, what `tree` (that of the last read) leaves of the object read last: names
+  /// and nesting as they came, without what columns take. An array stays whole unless a column
+  /// takes it whole. Nothing is appended where nothing is left. `nul`: U+0000 stands in it.
+  /// Precondition: read_object().
+  virtual void rest(const FieldTree& tree, std::string& out, bool& nul) const = 0;
   virtual std::string_view path(const Leaf& leaf) const noexcept = 0;
   virtual const PayloadError& error() const noexcept = 0;
 };
