@@ -10,6 +10,7 @@ BatchSet::BatchSet(const Catalog& catalog) {
   for (const Table& table : catalog.tables) add_table(table);
   own_.emplace_back(dead_letter_table());
   own_.emplace_back(unmapped_table());
+  own_.emplace_back(sparkplug_table());
 }
 
 std::size_t BatchSet::add_table(Table table) {

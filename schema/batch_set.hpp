@@ -28,6 +28,7 @@ class BatchSet {
 
   RowBatch& dead_letters() noexcept { return own_[0]; }
   RowBatch& unmapped() noexcept { return own_[1]; }
+  RowBatch& births() noexcept { return own_[2]; }  // of Sparkplug B
   std::size_t rows() const noexcept;
   void clear() noexcept;
 

@@ -3,6 +3,7 @@
 
 #include "schema/base/utf8.hpp"
 #include "schema/mapper.hpp"
+#include "schema/payload/sparkplug.hpp"
 #include "schema/payload_text.hpp"
 
 namespace rowgate::schema {
@@ -69,6 +70,21 @@ const Table& unmapped_table() {
   return table;
 }
 
+const Table& sparkplug_table() {
+  static const Table table{.name = "rowgate_sparkplug",
+                           .columns = {{"gateway", Type::text, true},
+                                       {"lane", Type::bigint, true},
+                                       {"edge", Type::text, true},
+                                       {"device", Type::text, true},
+                                       {"position", Type::bigint, true},
+                                       {"received_at", Type::timestamptz, true},
+                                       {"payload", Type::bytea, true}},
+                           .key = {"gateway", "lane", "edge", "device"},
+                           .on_conflict = OnConflict::update,
+                           .time_column = {}};
+  return table;
+}
+
 void add_dead_letter(RowBatch& dead_letters, const Message& message, std::uint32_t source,
                      std::string_view mapping, std::string_view reason,
                      std::span<const RowRange> rows) {
@@ -87,6 +103,20 @@ void add_unmapped(RowBatch& unmapped, const Message& message, std::uint32_t sour
   fill_shared(row, unmapped.arena(), message);
   row[encoding + 1] = properties_of(message);
   row[encoding + 2] = Value::of_bigint(static_cast<std::int64_t>(message.position));
+}
+
+void add_birth(RowBatch& births, std::string_view gateway, std::uint16_t lane,
+               const Message& message, std::uint32_t source) {
+  const auto topic = sparkplug_topic(message.topic);
+  if (!topic) return;
+  const std::span<Value> row = births.add_row(source);
+  row[0] = Value::of_bytes(Type::text, gateway);
+  row[1] = Value::of_bigint(lane);
+  row[2] = Value::of_bytes(Type::text, births.arena().copy(sparkplug_node(*topic)));
+  row[3] = Value::of_bytes(Type::text, topic->device);
+  row[4] = Value::of_bigint(static_cast<std::int64_t>(message.position));
+  row[5] = Value::of_timestamp(message.received_at);
+  row[6] = Value::of_bytes(Type::bytea, message.payload);
 }
 
 }  // namespace rowgate::schema

@@ -4,12 +4,15 @@
 
 #include "schema/base/utf8.hpp"
 #include "schema/mapper.hpp"
+#include "schema/payload/sparkplug.hpp"
 
 namespace rowgate::broker {
 
 struct ArrivalCheck::Scratch {
   explicit Scratch(std::shared_ptr<const schema::Catalog> rejecting)
-      : mapper(std::move(rejecting)), rows(mapper.catalog()) {}
+      : mapper(std::move(rejecting)),
+        rows(mapper.catalog()),
+        sparkplug(schema::has_sparkplug(mapper.catalog())) {}
 
   /// A column that `columns = "auto"` made of one message must not judge the next: what its type is
   /// to be, only the lane and the database know.
@@ -29,6 +32,7 @@ struct ArrivalCheck::Scratch {
 
   schema::Mapper mapper;
   schema::BatchSet rows;
+  const bool sparkplug;
 };
 
 ArrivalCheck::ArrivalCheck(const LiveCatalog& live, std::size_t threads)
@@ -42,6 +46,8 @@ void ArrivalCheck::load(Cell& cell) const {
 }
 
 std::optional<std::string> ArrivalCheck::check(Scratch& scratch, const schema::Message& message) {
+  // What it says, only its lane knows, which has seen the birth.
+  if (scratch.sparkplug && schema::needs_birth(message)) return std::nullopt;
   const schema::Verdict verdict = scratch.mapper.map(message, 0, false, scratch.rows);
   if (!verdict.matched) return std::nullopt;
   std::optional<std::string> why;

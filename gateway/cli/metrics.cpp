@@ -91,6 +91,9 @@ void write_lanes(http::MetricsText& text, std::span<const storage::LaneCounters>
          "Rows deleted because they were older than their table's retention.", expired_rows);
   single(text, "rowgate_retention_partitions_total", MetricType::counter,
          "Partitions dropped because all their rows were.", expired_partitions);
+  per_lane(text, "rowgate_sparkplug_sequence_gaps_total", MetricType::counter,
+           "Gaps in the sequence numbers of Sparkplug B edge nodes.", lanes,
+           [](const LaneCounters& c) { return c.sequence_gaps.load(); });
   per_lane(text, "rowgate_lane_checkpoint_position", MetricType::gauge,
            "Journal position up to which the lane's rows are committed.", lanes,
            [](const LaneCounters& c) { return c.checkpoint.load(); });

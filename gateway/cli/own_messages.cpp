@@ -33,7 +33,8 @@ OwnMessages::OwnMessages(const config::Config& config, storage::Journal& journal
       arrival_check_(catalog, ledger_threads),
       committed_(journal.lanes()),
       receipts_(journal),
-      presence_(journal, catalog, ledger, ledger_threads - 1, os::system_clock()) {}
+      presence_(journal, catalog, ledger, ledger_threads - 1, os::system_clock()),
+      rebirths_(os::system_clock()) {}
 
 void OwnMessages::observe(storage::DrainOptions& options, std::function<void()> wake) {
   options.observer.wants = [](std::string_view properties) {
@@ -42,6 +43,7 @@ void OwnMessages::observe(storage::DrainOptions& options, std::function<void()> 
   options.observer.settled = [this](const storage::Settled& what) {
     receipts_.tell(what.message, state_of(what.fate), what.reason, what.table);
   };
+  options.observer.rebirth = [this](std::string_view node) { rebirths_.ask(node); };
   if (!ack_at_database_) return;
   options.eager = true;
   options.observer.committed = [this, wake = std::move(wake)](storage::Lane lane,
@@ -55,6 +57,7 @@ void OwnMessages::join(broker::Broker& broker) {
   broker_ = &broker;
   broker.arrival_check = &arrival_check_;
   broker.presence = &presence_;
+  rebirths_.publish_by(broker::publish_live(broker.inbox));
   if (ack_at_database_) broker.committed = &committed_;
   if (sys_interval_.count() > 0) {
     sys_.emplace(broker::publish_retained(broker.retained, broker.inbox), version,
@@ -85,6 +88,8 @@ std::string OwnMessages::metrics_text() const {
           presence_.recorded());
   counter("rowgate_presence_events_given_up_total",
           "Presence events lost because the journal had no room for long.", presence_.given_up());
+  counter("rowgate_sparkplug_rebirths_total", "Rebirth requests sent to Sparkplug B edge nodes.",
+          rebirths_.asked());
   return text.take();
 }
 

@@ -1,8 +1,8 @@
 #pragma once
-// What the gateway says of its own accord: receipts, presence, the $SYS topics, refusals on
-// arrival, and acknowledgements that wait for the database. Owns those parts and joins them to the
-// lanes, the sessions and the clock. Public functions on the main thread; what they hand out runs
-// on the lanes and the I/O threads.
+// What the gateway says of its own accord: receipts, presence, the $SYS topics, rebirth requests,
+// refusals on arrival, and acknowledgements that wait for the database. Owns those parts and joins
+// them to the lanes, the sessions and the clock. Public functions on the main thread; what they
+// hand out runs on the lanes and the I/O threads.
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -16,6 +16,7 @@
 #include "gateway/broker/committed_positions.hpp"
 #include "gateway/broker/dispatch.hpp"
 #include "gateway/broker/presence.hpp"
+#include "gateway/broker/rebirths.hpp"
 #include "gateway/broker/receipts.hpp"
 #include "gateway/broker/sys_topics.hpp"
 #include "gateway/config/config.hpp"
@@ -53,6 +54,7 @@ class OwnMessages {
   broker::CommittedPositions committed_;
   broker::Receipts receipts_;
   broker::Presence presence_;
+  broker::Rebirths rebirths_;
   broker::Broker* broker_ = nullptr;
   std::optional<broker::SysTopics> sys_;
   broker::SysTopics::Ticks sys_due_{};

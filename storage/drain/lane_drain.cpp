@@ -11,6 +11,7 @@
 #include "storage/drain/automatic_columns.hpp"
 #include "storage/drain/backoff.hpp"
 #include "storage/drain/bisect.hpp"
+#include "storage/drain/kept_births.hpp"
 #include "storage/drain/latest_tables.hpp"
 #include "storage/drain/maintenance.hpp"
 #include "storage/drain/open_batch.hpp"
@@ -51,7 +52,7 @@ struct LaneDrain::State {
         warn(std::move(w)),
         latest([this](const std::string& what) { warn_of_lane(what); }),
         maintenance(c, warn),
-        batch(j, c, identity.lane,
+        batch(j, c, identity.gateway, identity.lane,
               {options.max_rows, options.max_bytes, options.max_age, options.store_unmapped,
                options.eager}),
         backoff(options.backoff_first, options.backoff_max,
@@ -82,10 +83,14 @@ struct LaneDrain::State {
   void settle(Position to);
   /// The lane's publishes below `to` are committed.
   void tell_committed(Position to);
+  /// What the batch just committed showed of Sparkplug B's edge nodes.
+  void tell_sparkplug();
   void limit_rows(std::size_t rows);
 
   // The loop.
   void loop(std::stop_token stop, milliseconds linger);
+  /// The mappings now in force, and what they need of the sink. False: that could not be had.
+  bool use_catalog();
   void handle(const SinkError& error);
   void read_flushed();
   void maintain();
@@ -113,7 +118,11 @@ struct LaneDrain::State {
   std::optional<Position> in_doubt_to;  // where an unanswered COMMIT would have moved it
   Position counted_to;                  // messages below are in the counters
   Position told_to;                     // the observer's `committed` stands here
-  std::uint64_t mapped_rows = 0;        // in the batch being written, without refused ones
+  std::shared_ptr<const schema::Catalog> seen_catalog;
+  bool sparkplug = false;         // one of its mappings reads Sparkplug B
+  bool births_known = true;       // as far as it needs them
+  Position births_from;           // earlier ones are out of date
+  std::uint64_t mapped_rows = 0;  // in the batch being written, without refused ones
   Ticks committed_at{}, flushed_at{};
   struct LastCall {
     Position durable;  // drain up to here
@@ -178,6 +187,7 @@ SinkResult<void> LaneDrain::State::resume(Position found) {
   }
   in_doubt_to.reset();
   opened_before = true;
+  births_known = !sparkplug;
   checkpoint = found;
   counters.checkpoint.store(found.value, std::memory_order_relaxed);
   batch.seek(std::max(found, journal.first()));
@@ -216,6 +226,29 @@ void LaneDrain::State::reconnect(std::stop_token stop) {
     add(counters.retries, 1);
   }
   if (const auto opened = connect(); !opened) handle(opened.error());
+}
+
+bool LaneDrain::State::use_catalog() {
+  auto next = catalog();
+  if (next != seen_catalog) {
+    const bool had = sparkplug;
+    sparkplug = schema::has_sparkplug(*next);
+    // Births that came while nobody looked are not kept: those before them may be out of date.
+    if (sparkplug && !had && seen_catalog) births_from = batch.end();
+    if (sparkplug != had) births_known = !sparkplug;
+    seen_catalog = next;
+  }
+  if (!births_known) {
+    auto births = read_births(*sink, identity.gateway, births_from);
+    if (!births) {
+      handle(births.error());
+      return false;
+    }
+    batch.load_births(std::move(*births));
+    births_known = true;
+  }
+  batch.use(std::move(next));
+  return true;
 }
 
 // ---- One commit ---------------------------------------------------------------------------------
@@ -350,6 +383,7 @@ void LaneDrain::State::settle(Position to) {
   add(counters.rows, mapped_rows);
   add(counters.commits, 1);
   tell_settled(batch, counted_to, options.observer);
+  tell_sparkplug();
   counted_to = std::max(counted_to, to);
   checkpoint = to;
   counters.checkpoint.store(to.value, std::memory_order_relaxed);
@@ -358,6 +392,12 @@ void LaneDrain::State::settle(Position to) {
   limit_rows(std::min(options.max_rows, row_limit + row_limit / 8 + 1));
   tell_committed(to);
   took_it();
+}
+
+void LaneDrain::State::tell_sparkplug() {
+  add(counters.sequence_gaps, batch.sparkplug().gaps());
+  if (!options.observer.rebirth) return;
+  for (const std::string& node : batch.sparkplug().rebirths()) options.observer.rebirth(node);
 }
 
 void LaneDrain::State::tell_committed(Position to) {
@@ -446,7 +486,7 @@ void LaneDrain::State::loop(std::stop_token stop, milliseconds linger) {
     }
     const Ticks before = clock.ticks();
     const Position was = batch.end();
-    if (batch.messages() == 0) batch.use(catalog());
+    if (batch.messages() == 0 && !use_catalog()) continue;
     if (last_call)
       batch.fill_up_to(last_call->durable);
     else

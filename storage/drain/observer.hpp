@@ -32,6 +32,10 @@ struct DrainObserver {
   /// Every publish of the lane below `to` is committed; `to` only grows. It may be ahead of the
   /// checkpoint in the sink, which an idle lane moves seldom.
   std::function<void(Lane lane, Position to)> committed{};
+  /// The Sparkplug B edge node ("GROUP/EDGE") must send its births again: something of it is
+  /// missing, or cannot be read without them. After the commit of what showed it; as often as that
+  /// happens.
+  std::function<void(std::string_view node)> rebirth{};
 };
 
 }  // namespace rowgate::storage

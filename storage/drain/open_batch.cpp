@@ -12,17 +12,23 @@ namespace {
 constexpr milliseconds gather_time{5};
 }
 
-OpenBatch::OpenBatch(Journal& journal, os::Clock& clock, Lane lane, Limits limits)
-    : journal_(journal), clock_(clock), lane_(lane), limits_(limits) {}
+OpenBatch::OpenBatch(Journal& journal, os::Clock& clock, std::string gateway, Lane lane,
+                     Limits limits)
+    : journal_(journal),
+      clock_(clock),
+      gateway_(std::move(gateway)),
+      lane_(lane),
+      limits_(limits) {}
 
 void OpenBatch::use(std::shared_ptr<const schema::Catalog> catalog) {
   if (catalog == catalog_) return;
-  mapper_ = std::make_unique<schema::Mapper>(catalog);
+  mapper_ = std::make_unique<schema::Mapper>(catalog, &sparkplug_);
   tables_.emplace(*catalog);
   catalog_ = std::move(catalog);
 }
 
 void OpenBatch::seek(Position from) {
+  sparkplug_.revert();
   clear();
   if (mapper_) mapper_->forget();  // what it took for stored may not be
   cursor_.reset();
@@ -32,7 +38,8 @@ void OpenBatch::seek(Position from) {
   read_at_ = from;
 }
 
-void OpenBatch::clear() noexcept {
+void OpenBatch::clear() {
+  sparkplug_.settle();
   if (tables_) tables_->clear();
   messages_.clear();
   fates_.clear();
@@ -95,6 +102,8 @@ void OpenBatch::add(const RecordView& record) {
       .retain = publish.retain,
   });
   const schema::Verdict verdict = mapper_->map(message, source, limits_.store_unmapped, *tables_);
+  if (sparkplug_.saw_birth())
+    schema::add_birth(tables_->births(), gateway_, lane_.value, message, source);
   fates_.push_back(!verdict.matched  ? Fate::unmapped
                    : verdict.rejects ? Fate::dead_letter
                                      : Fate::stored);
@@ -144,7 +153,7 @@ void OpenBatch::refuse(std::size_t table, std::size_t row, std::string_view reas
   std::string_view mapping;
   for (const schema::TopicMatch& match : catalog().index.match(of.topic)) {
     const schema::Mapping& candidate = catalog().mappings[match.mapping];
-    if (candidate.table != table) continue;
+    if (candidate.table != table && !candidate.machbase) continue;
     mapping = candidate.name;
     break;
   }

@@ -10,10 +10,13 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "schema/mapper.hpp"
+#include "schema/payload/sparkplug.hpp"
 #include "storage/drain/observer.hpp"
 #include "storage/journal/journal.hpp"
 #include "storage/os/clock.hpp"
@@ -29,7 +32,8 @@ class OpenBatch {
     bool store_unmapped;
     bool eager;  // a batch closes as soon as it has caught up with the journal
   };
-  OpenBatch(Journal& journal, os::Clock& clock, Lane lane, Limits limits);
+  /// `gateway`: in whose name births are kept.
+  OpenBatch(Journal& journal, os::Clock& clock, std::string gateway, Lane lane, Limits limits);
 
   /// Maps with this catalog from now on. Precondition: no messages.
   void use(std::shared_ptr<const schema::Catalog> catalog);
@@ -44,7 +48,13 @@ class OpenBatch {
   /// As fill, without waiting, up to `end`: what is durable already.
   void fill_up_to(Position end);
   /// Forgets rows and messages after their commit; keeps memory and the place in the journal.
-  void clear() noexcept;
+  void clear();
+
+  /// Of the messages since the last clear(). Sparkplug B's state outlives the mapping that asks for
+  /// it; what seek() drops is seen again.
+  const schema::SparkplugSessions& sparkplug() const noexcept { return sparkplug_; }
+  /// Births that earlier runs kept. Precondition: no messages.
+  void load_births(std::vector<schema::KeptBirth> births) { sparkplug_.load(std::move(births)); }
 
   /// Everything before it is in this batch or in an earlier one: where the checkpoint goes.
   Position end() const noexcept { return read_at_; }
@@ -70,9 +80,11 @@ class OpenBatch {
 
   Journal& journal_;
   os::Clock& clock_;
+  std::string gateway_;
   Lane lane_;
   Limits limits_;
   std::shared_ptr<const schema::Catalog> catalog_;
+  schema::SparkplugSessions sparkplug_;
   std::unique_ptr<schema::Mapper> mapper_;
   std::optional<schema::BatchSet> tables_;
 

@@ -117,6 +117,24 @@ class MemoryLane final : public storage::SinkLane {
     rows_.clear();
   }
 
+  /// Whatever the statement: the births that were committed, the latest last.
+  SinkResult<storage::QueryResult> select(const std::string&) override {
+    const std::lock_guard lock(db_.mutex_);
+    if (!open_ || !in_transaction_ || aborted_) return misuse("select");
+    if (auto error = scripted("select")) return *error;
+    storage::QueryResult found{{"edge", "device", "position", "payload"}, {}};
+    for (const MemoryDatabase::Commit& commit : db_.commits_) {
+      for (const MemoryDatabase::Row& row : commit.rows) {
+        if (row.table != "rowgate_sparkplug" || row.values[0] != identity_.gateway) continue;
+        std::string hex = "\\x";
+        for (const char c : row.values[6])
+          hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+        found.rows.push_back({row.values[2], row.values[3], row.values[4], std::move(hex)});
+      }
+    }
+    return found;
+  }
+
   SinkResult<Position> flushed() override {
     const std::lock_guard lock(db_.mutex_);
     if (!open_) return misuse("flushed");
