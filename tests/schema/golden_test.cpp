@@ -182,7 +182,19 @@ std::string run(const std::string& text) {
   return out;
 }
 
-// The page's ```toml and ```rowgate blocks, the latter with their results made anew.
+void write_file(const fs::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+// The page's ```toml and ```rowgate blocks, the latter with their results made anew. A block
+// "```toml FILE" shows a part of a file of this repository.
 std::string run_page(const std::string& page) {
   std::string out;
   std::string toml;
@@ -195,11 +207,16 @@ std::string run_page(const std::string& page) {
       if (fence.empty() && line.starts_with("```")) fence = line;
       continue;
     }
-    if (fence == "```toml") toml = "--- mapping\n" + body;
+    if (fence.starts_with("```toml")) toml = "--- mapping\n" + body;
+    if (fence.starts_with("```toml ")) {
+      const std::string file = fence.substr(8);
+      const bool same = read_file(ROWGATE_SOURCE_DIR "/" + file).find(body) != std::string::npos;
+      EXPECT_TRUE(same) << "the page shows another text than " << file;
+    }
     if (fence == "```rowgate") {
       const std::string done = run(toml + body);
       body = done.substr(done.find("--- ", toml.empty() ? 0 : done.find("--- tables") + 4));
-    } else if (fence == "```toml") {
+    } else if (fence.starts_with("```toml")) {
       EXPECT_TRUE(parse_mapping_file(body, 1)) << body;
     }
     out += body + "```\n";
@@ -207,17 +224,6 @@ std::string run_page(const std::string& page) {
     fence.clear();
   }
   return out;
-}
-
-void write_file(const fs::path& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
-
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
 }
 
 class GoldenMapping : public testing::TestWithParam<fs::path> {};
@@ -247,13 +253,19 @@ INSTANTIATE_TEST_SUITE_P(Cases, GoldenMapping, testing::ValuesIn(cases()), [](co
   return name;
 });
 
-TEST(MappingPage, its_examples_are_true) {
-  const fs::path path = ROWGATE_SOURCE_DIR "/docs/mapping.md";
+class Page : public testing::TestWithParam<std::string> {};
+
+TEST_P(Page, its_examples_are_true) {
+  const fs::path path = ROWGATE_SOURCE_DIR "/docs/" + GetParam() + ".md";
   const std::string expected = read_file(path);
+  ASSERT_FALSE(expected.empty());
   const std::string actual = run_page(expected);
   if (std::getenv("ROWGATE_REWRITE") != nullptr) return write_file(path, actual);
   EXPECT_EQ(expected, actual) << "ROWGATE_REWRITE=1 rewrites the page";
 }
+
+INSTANTIATE_TEST_SUITE_P(Mapping, Page, testing::Values("mapping", "cookbook"),
+                         [](const auto& of) { return of.param; });
 
 // The examples of deploy/ are mapping files people copy: they must be right.
 TEST(ExampleMappings, are_accepted) {
