@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "schema/base/time.hpp"
 
@@ -23,5 +25,16 @@ struct Message {
 /// (well formed, as the codec checked on arrival) [MQTT-3.3.2.3.7]. nullopt: there is none.
 std::optional<std::string_view> user_property(std::string_view properties,
                                               std::string_view name) noexcept;
+
+/// The same, where upper and lower case of ASCII letters are one.
+std::optional<std::string_view> user_property_ignoring_case(std::string_view properties,
+                                                            std::string_view name) noexcept;
+
+/// The content type, from a Message's `properties` (MQTT 5 section 3.3.2.3.9). nullopt: there is none.
+std::optional<std::string_view> content_type(std::string_view properties) noexcept;
+
+/// All user properties, name and value, in their order.
+std::vector<std::pair<std::string_view, std::string_view>> user_properties(
+    std::string_view properties);
 
 }  // namespace rowgate::schema

@@ -100,6 +100,7 @@ void Document::field(const Field& field) {
 void Document::null() {
   Field value;
   value.kind = Kind::null;
+  value.text = "null";
   add(value);
 }
 
