@@ -78,6 +78,133 @@ y = { from = "", type = "bytea" }
 t = { from = "", type = "text", on_error = "null" }
 )";
 
+constexpr std::string_view csv = R"(
+[[mapping]]
+name = "named"
+topic = "t"
+table = "named"
+payload = { format = "csv", header = true }
+[mapping.columns]
+a = { from = "/a", type = "text" }
+d = { from = "/d", type = "double", on_error = "null" }
+"*" = "auto"
+[[mapping]]
+name = "plain"
+topic = "t"
+table = "plain"
+payload = { format = "csv", delimiter = ";", quote = "'" }
+rows_on_error = "all_or_nothing"
+[mapping.columns]
+a = { from = "/0", type = "text", required = true }
+w = { from = "", type = "jsonb" }
+)";
+constexpr std::string_view ndjson = R"(
+[[mapping]]
+name = "lines"
+topic = "t"
+table = "lines"
+payload = "ndjson"
+columns = "auto"
+[[mapping]]
+name = "pages"
+topic = "t"
+table = "pages"
+payload = "ndjson"
+rows = "/r"
+[mapping.columns]
+a = { root = "/a", type = "jsonb" }
+b = { from = "/b", type = "text" }
+)";
+constexpr std::string_view influx = R"(
+[[mapping]]
+name = "points"
+topic = "t"
+table = "points"
+payload = { format = "influx", precision = "ms" }
+columns = "auto"
+[[mapping]]
+name = "values"
+topic = "t"
+table = "values_of_points"
+payload = "influx"
+layout = "narrow"
+[mapping.columns]
+w = { from = "", type = "jsonb" }
+)";
+constexpr std::string_view senml = R"(
+[[mapping]]
+name = "senml"
+topic = "t"
+table = "senml"
+payload = "senml"
+[mapping.columns]
+n = { from = "/n", type = "text", required = true }
+v = { from = "/v", type = "numeric" }
+d = { from = "/vd", type = "bytea" }
+w = { from = "", type = "jsonb" }
+)";
+
+// Everything a column can ask of a value, with companions, the rest, a filter and a deadband.
+constexpr std::string_view checked = R"(
+[[mapping]]
+name = "checked"
+topic = "t"
+table = "checked"
+drift = "spill"
+rest = "extra"
+filter = [{ from = "/valid", is_not = false }, { from = "/d", not_in = [3, "x", true] }]
+[mapping.columns]
+k = { constant = 7 }
+b = { from = "/b", type = "boolean", drift = "coerce" }
+i = { from = "/i", type = "bigint", min = -5, max = 500, store = { deadband = 2 } }
+d = { from = "/d", type = "double", store = { deadband_percent = 1, at_least_every = "5m" } }
+m = { from = "/m", type = "bigint", map = { on = 1, 2 = 22, "*" = -1 } }
+v = { from = "/v", type = "text", values = ["a", "b"], store = {} }
+t = { from = "/t", type = "text", drift = "spill" }
+z = { from = "/z", type = "timestamptz", min = 2000-01-01 }
+o = { from = "/o/0", type = "jsonb", drift = "spill" }
+y = { from = "/y", type = "bytea" }
+u = { from = "/u", type = "uuid" }
+n = { from = "/n/a", type = "numeric", max = 100 }
+)";
+constexpr std::string_view coerced = R"(
+[[mapping]]
+name = "coerced"
+topic = "t"
+table = "coerced"
+drift = "coerce"
+rows = "/r"
+rest = "extra"
+series = ["t"]
+rows_on_error = "all_or_nothing"
+[mapping.columns]
+b = { from = "/b", type = "boolean" }
+i = { from = "/i", type = "bigint", store = { deadband = 1 } }
+d = { from = "/d", type = "double", scale = 0.1 }
+t = { from = "/t", type = "text" }
+z = { from = "/z", type = "timestamptz" }
+s = { from = "/z", type = "timestamptz", format = "unix_s" }
+o = { from = "/o", type = "jsonb" }
+y = { from = "/y", type = "bytea" }
+u = { from = "/u", type = "uuid" }
+n = { from = "/n", type = "numeric" }
+)";
+constexpr std::string_view spilled = R"(
+[[mapping]]
+name = "spilled auto"
+topic = "t"
+table = "a"
+columns = "auto"
+drift = "spill"
+[[mapping]]
+name = "stored narrow"
+topic = "t"
+table = "n"
+layout = "narrow"
+store = { deadband = 1 }
+filter = { from = "/a/0", above = -1, at_most = 1e9 }
+)";
+
 struct Case {
   explicit Case(std::shared_ptr<const Catalog> with)
       : catalog(std::move(with)), mapper(std::make_unique<Mapper>(catalog)) {}
@@ -89,7 +216,8 @@ std::vector<Case>& cases() {
   static std::vector<Case> all = [] {
     std::vector<Case> made;
     made.emplace_back(built_in_catalog());
-    for (const std::string_view toml : {typed, rows, narrow, plain}) {
+    for (const std::string_view toml :
+         {typed, rows, narrow, plain, csv, ndjson, influx, senml, checked, coerced, spilled}) {
       made.emplace_back(*parse_mapping_file(toml, 1));
     }
     return made;
