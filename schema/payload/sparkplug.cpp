@@ -20,13 +20,13 @@ constexpr std::uint64_t sequence_numbers = 256;
 constexpr std::uint32_t boolean_type = 11;
 
 constexpr std::array<std::pair<std::string_view, Is>, 8> types{{{"NBIRTH", Is::nbirth},
-                                                                  {"NDATA", Is::ndata},
-                                                                  {"NDEATH", Is::ndeath},
-                                                                  {"NCMD", Is::ncmd},
-                                                                  {"DBIRTH", Is::dbirth},
-                                                                  {"DDATA", Is::ddata},
-                                                                  {"DDEATH", Is::ddeath},
-                                                                  {"DCMD", Is::dcmd}}};
+                                                                {"NDATA", Is::ndata},
+                                                                {"NDEATH", Is::ndeath},
+                                                                {"NCMD", Is::ncmd},
+                                                                {"DBIRTH", Is::dbirth},
+                                                                {"DDATA", Is::ddata},
+                                                                {"DDEATH", Is::ddeath},
+                                                                {"DCMD", Is::dcmd}}};
 
 /// Cuts the first level off.
 std::string_view take_level(std::string_view& topic) noexcept {

@@ -59,4 +59,23 @@ SinkResult<std::vector<schema::KeptBirth>> read_births(SinkLane& sink, const std
   return births;
 }
 
+SinkResult<void> KeptBirths::use(std::shared_ptr<const schema::Catalog> catalog, SinkLane& sink,
+                                 OpenBatch& batch) {
+  if (catalog != catalog_) {
+    const bool had = std::exchange(sparkplug_, schema::has_sparkplug(*catalog));
+    // Births that came while nobody looked are not kept: those before them may be out of date.
+    if (sparkplug_ && !had && catalog_) from_ = batch.end();
+    if (sparkplug_ != had) known_ = !sparkplug_;
+    catalog_ = catalog;
+  }
+  if (!known_) {
+    auto births = read_births(sink, gateway_, from_);
+    if (!births) return births.error();
+    batch.load_births(std::move(*births));
+    known_ = true;
+  }
+  batch.use(std::move(catalog));
+  return {};
+}
+
 }  // namespace rowgate::storage

@@ -83,14 +83,10 @@ struct LaneDrain::State {
   void settle(Position to);
   /// The lane's publishes below `to` are committed.
   void tell_committed(Position to);
-  /// What the batch just committed showed of Sparkplug B's edge nodes.
-  void tell_sparkplug();
   void limit_rows(std::size_t rows);
 
   // The loop.
   void loop(std::stop_token stop, milliseconds linger);
-  /// The mappings now in force, and what they need of the sink. False: that could not be had.
-  bool use_catalog();
   void handle(const SinkError& error);
   void read_flushed();
   void maintain();
@@ -107,6 +103,7 @@ struct LaneDrain::State {
   std::function<void(const std::string&)> warn;
 
   LatestTables latest;
+  KeptBirths births{identity.gateway};
   Maintenance maintenance;
   OpenBatch batch;
   Backoff backoff;
@@ -118,10 +115,6 @@ struct LaneDrain::State {
   std::optional<Position> in_doubt_to;  // where an unanswered COMMIT would have moved it
   Position counted_to;                  // messages below are in the counters
   Position told_to;                     // the observer's `committed` stands here
-  std::shared_ptr<const schema::Catalog> seen_catalog;
-  bool sparkplug = false;         // one of its mappings reads Sparkplug B
-  bool births_known = true;       // as far as it needs them
-  Position births_from;           // earlier ones are out of date
   std::uint64_t mapped_rows = 0;  // in the batch being written, without refused ones
   Ticks committed_at{}, flushed_at{};
   struct LastCall {
@@ -187,7 +180,7 @@ SinkResult<void> LaneDrain::State::resume(Position found) {
   }
   in_doubt_to.reset();
   opened_before = true;
-  births_known = !sparkplug;
+  births.reconnected();
   checkpoint = found;
   counters.checkpoint.store(found.value, std::memory_order_relaxed);
   batch.seek(std::max(found, journal.first()));
@@ -226,29 +219,6 @@ void LaneDrain::State::reconnect(std::stop_token stop) {
     add(counters.retries, 1);
   }
   if (const auto opened = connect(); !opened) handle(opened.error());
-}
-
-bool LaneDrain::State::use_catalog() {
-  auto next = catalog();
-  if (next != seen_catalog) {
-    const bool had = sparkplug;
-    sparkplug = schema::has_sparkplug(*next);
-    // Births that came while nobody looked are not kept: those before them may be out of date.
-    if (sparkplug && !had && seen_catalog) births_from = batch.end();
-    if (sparkplug != had) births_known = !sparkplug;
-    seen_catalog = next;
-  }
-  if (!births_known) {
-    auto births = read_births(*sink, identity.gateway, births_from);
-    if (!births) {
-      handle(births.error());
-      return false;
-    }
-    batch.load_births(std::move(*births));
-    births_known = true;
-  }
-  batch.use(std::move(next));
-  return true;
 }
 
 // ---- One commit ---------------------------------------------------------------------------------
@@ -383,7 +353,7 @@ void LaneDrain::State::settle(Position to) {
   add(counters.rows, mapped_rows);
   add(counters.commits, 1);
   tell_settled(batch, counted_to, options.observer);
-  tell_sparkplug();
+  add(counters.sequence_gaps, batch.sparkplug().gaps());
   counted_to = std::max(counted_to, to);
   checkpoint = to;
   counters.checkpoint.store(to.value, std::memory_order_relaxed);
@@ -392,12 +362,6 @@ void LaneDrain::State::settle(Position to) {
   limit_rows(std::min(options.max_rows, row_limit + row_limit / 8 + 1));
   tell_committed(to);
   took_it();
-}
-
-void LaneDrain::State::tell_sparkplug() {
-  add(counters.sequence_gaps, batch.sparkplug().gaps());
-  if (!options.observer.rebirth) return;
-  for (const std::string& node : batch.sparkplug().rebirths()) options.observer.rebirth(node);
 }
 
 void LaneDrain::State::tell_committed(Position to) {
@@ -486,7 +450,12 @@ void LaneDrain::State::loop(std::stop_token stop, milliseconds linger) {
     }
     const Ticks before = clock.ticks();
     const Position was = batch.end();
-    if (batch.messages() == 0 && !use_catalog()) continue;
+    if (batch.messages() == 0) {
+      if (const auto used = births.use(catalog(), *sink, batch); !used) {
+        handle(used.error());
+        continue;
+      }
+    }
     if (last_call)
       batch.fill_up_to(last_call->durable);
     else

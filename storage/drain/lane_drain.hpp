@@ -45,7 +45,7 @@ struct LaneCounters {
   std::atomic<std::uint64_t> rows{0};  // rows committed to mapped tables
   std::atomic<std::uint64_t> commits{0};
   std::atomic<std::uint64_t> retries{0};
-  std::atomic<std::uint64_t> sequence_gaps{0};  // of Sparkplug B edge nodes
+  std::atomic<std::uint64_t> sequence_gaps{0};       // of Sparkplug B edge nodes
   std::atomic<std::uint64_t> checkpoint{0};          // Position
   std::atomic<std::uint64_t> flushed{0};             // Position: safe to trim below; 0 while away
   std::atomic<std::uint64_t> expired_rows{0};        // deleted, past their table's retention

@@ -48,6 +48,9 @@ class Found {
 }  // namespace
 
 void tell_settled(OpenBatch& batch, Position from, const DrainObserver& observer) {
+  if (observer.rebirth) {
+    for (const std::string& node : batch.sparkplug().rebirths()) observer.rebirth(node);
+  }
   if (!observer.wants || !observer.settled) return;
   std::optional<Found> found;
   for (std::size_t i = 0; i < batch.messages(); ++i) {

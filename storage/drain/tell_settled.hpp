@@ -5,7 +5,8 @@
 
 namespace rowgate::storage {
 
-/// Those at or beyond `from`; what lies below was told before.
+/// Those at or beyond `from`; what lies below was told before. And which Sparkplug B nodes must be
+/// born again.
 void tell_settled(OpenBatch& batch, Position from, const DrainObserver& observer);
 
 }  // namespace rowgate::storage

@@ -17,6 +17,7 @@
 #include "schema/base/bytes.hpp"
 #include "schema/mapper.hpp"
 #include "schema/mapping_file.hpp"
+#include "schema/payload/sparkplug.hpp"
 
 namespace rowgate::schema {
 namespace {
@@ -155,7 +156,8 @@ std::string print_result(Mapper& mapper, BatchSet& batches, const Message& messa
 std::string run(const std::string& text) {
   std::string out;
   std::shared_ptr<const Catalog> catalog = built_in_catalog();
-  std::unique_ptr<Mapper> mapper = std::make_unique<Mapper>(catalog);
+  SparkplugSessions sparkplug;  // sees all messages, as a lane does
+  std::unique_ptr<Mapper> mapper = std::make_unique<Mapper>(catalog, &sparkplug);
   std::unique_ptr<BatchSet> batches = std::make_unique<BatchSet>(*catalog);
   for (const Block& block : read_blocks(text)) {
     if (is_output(block.header)) continue;
@@ -168,7 +170,7 @@ std::string run(const std::string& text) {
         continue;
       }
       catalog = *parsed;
-      mapper = std::make_unique<Mapper>(catalog);
+      mapper = std::make_unique<Mapper>(catalog, &sparkplug);
       batches = std::make_unique<BatchSet>(*catalog);
       out += "--- tables\n" + print_tables(*catalog);
     } else if (block.header.starts_with("message ")) {

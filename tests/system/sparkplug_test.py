@@ -86,15 +86,17 @@ def payload_of(seq, metrics):
 class EdgeNode:
     """plant/press with one device, oven; answers a rebirth request with its births."""
 
-    def __init__(self, port, first_alias=1, bdseq=0):
+    def __init__(self, port, first_alias=1, bdseq=0, will=True):
         self.seq = 0
+        self.dropped = False
         self.bdseq = bdseq
         self.first_alias = first_alias
         self.commands = queue.Queue()
         subscribed = queue.Queue()
         self.client = paho.Client("press", protocol=paho.MQTTv311)
-        self.client.will_set("spBv1.0/plant/NDEATH/press",
-                             payload_of(None, [("bdSeq", None, UINT64, bdseq)]), qos=1)
+        if will:
+            self.client.will_set("spBv1.0/plant/NDEATH/press",
+                                 payload_of(None, [("bdSeq", None, UINT64, bdseq)]), qos=1)
         self.client.on_connect = lambda *_: self.client.subscribe("spBv1.0/plant/NCMD/press", qos=1)
         self.client.on_subscribe = lambda *_: subscribed.put(True)
         self.client.on_message = self.on_command
@@ -127,11 +129,14 @@ class EdgeNode:
 
     def drop(self):
         """As a cable that is pulled."""
+        self.dropped = True
         self.client.loop_stop()
         if self.client.socket():
             self.client.socket().close()
 
     def close(self):
+        if self.dropped:
+            return
         self.client.disconnect()
         self.client.loop_stop()
 
@@ -157,7 +162,7 @@ class SparkplugTests:
 
     def test_names_survive_a_kill_and_a_restart(self):
         self.serve()
-        edge = self.edge()
+        edge = self.edge(will=False)  # which would say that it died
         edge.births()
         edge.data((0, 21.5))
         self.wait_for([("Temperature", "21.5")])
@@ -165,7 +170,7 @@ class SparkplugTests:
         self.node.kill()
         edge.drop()
         self.node.start()
-        again = self.edge()
+        again = self.edge(will=False)
         again.seq = edge.seq
         again.data((0, 22.5))
         self.wait_for([("Temperature", "21.5"), ("Temperature", "22.5")])
