@@ -30,6 +30,14 @@ int run_verb(const cli::CommandLine& command, const config::Config& config) {
       return cli::explain(command, config, streams);
     case cli::Verb::query:
       return cli::query(command, config, streams);
+    case cli::Verb::kept_list:
+      return cli::kept_list(command, config, streams);
+    case cli::Verb::kept_show:
+      return cli::kept_show(command, config, streams);
+    case cli::Verb::kept_replay:
+      return cli::kept_replay(command, config, streams);
+    case cli::Verb::kept_purge:
+      return cli::kept_purge(command, config, streams);
     case cli::Verb::journal_info:
       return cli::journal_info(command, config, streams);
     case cli::Verb::journal_verify:

@@ -70,6 +70,8 @@ class Parser {
     add_check();
     add_explain();
     add_query();
+    add_kept("deadletter", "dead letters", false);
+    add_kept("unmapped", "unmapped messages", true);
     add_journal();
     add_user();
   }
@@ -188,16 +190,27 @@ class Parser {
     verb->add_option("TOPIC", to.topic, "The topic that would be published to.")
         ->required()
         ->type_name("");
-    verb->add_option("PAYLOAD", to.payload, "The payload; - reads standard input.")->type_name("");
+    verb->add_option("PAYLOAD", to.payload, "The payload; @FILE reads a file, - standard input.")
+        ->type_name("");
     verb->add_option("--payload-file", to.payload_file, "Read the payload from a file.")
         ->type_name("FILE");
+    verb->add_flag("--hex", to.hex, "The payload is hex digits: 0a 1b, 0a1b.");
     verb->add_option("--client-id", to.client_id, "The publisher's client id.")->type_name("ID");
     verb->add_option("--qos", to.qos, "The publish's QoS: 0, 1 or 2.")
         ->check(CLI::Range(0U, 2U).description(""))
         ->type_name("N");
     verb->add_flag("--retain", to.retain, "As if published with the retain flag.");
+    verb->add_option("--content-type", to.content_type, "The publish's content type (MQTT 5).")
+        ->type_name("TYPE");
+    verb->add_option("--property", to.properties,
+                     "A user property (MQTT 5); may be given more than once.")
+        ->type_name("NAME=VALUE")
+        ->take_all();
     add_options(*verb, where_flags);
     verb->footer(
+        "Each row is followed by the INSERT that stores it, for the sink that --sink names: it "
+        "can\n"
+        "be pasted into psql or sqlite3. The database is not asked.\n"
         "Example: rowgate explain site/7/climate '{\"temp\": 21.5}' --mapping plant.toml\n"
         "A payload that begins with a hyphen follows --: rowgate explain meter -- -5");
   }
@@ -211,6 +224,71 @@ class Parser {
     add_format(*verb);
     add_options(*verb, where_flags);
     verb->footer("Example: rowgate query 'SELECT * FROM telemetry ORDER BY ts DESC LIMIT 10'");
+  }
+
+  void add_kept_filters(CLI::App& verb, bool unmapped) {
+    auto& kept = command_.kept;
+    if (!unmapped) {
+      verb.add_option("--of", kept.mapping, "Only the dead letters of this mapping.")
+          ->type_name("NAME");
+    }
+    verb.add_option("--topic", kept.topic, "Only topics that this MQTT topic filter takes.")
+        ->type_name("FILTER");
+    verb.add_option("--since", kept.since,
+                    "Only what was received then or later: a time, or how long ago.")
+        ->type_name("TIME");
+    verb.add_option("--until", kept.until, "Only what was received before.")->type_name("TIME");
+    verb.add_option("--limit", kept.limit, "At most so many messages.")
+        ->check(CLI::Validator(CLI::PositiveNumber).description(""))
+        ->type_name("N");
+  }
+
+  void add_kept(const char* name, const std::string& what, bool unmapped) {
+    auto& kept = command_.kept;
+    CLI::App* group =
+        add_verb(app_, name,
+                 ("Look at " + what + ", replay or purge them: list, show, replay, purge.").c_str(),
+                 std::nullopt);
+    group->require_subcommand(1);
+    group->footer("Works beside a running gateway.");
+    const auto add = [&](const char* verb_name, const std::string& help, Verb verb) {
+      CLI::App* added = add_verb(*group, verb_name, help.c_str(), verb);
+      added->parse_complete_callback([&kept, unmapped] { kept.unmapped = unmapped; });
+      return added;
+    };
+    CLI::App* list = add("list", "Print " + what + ", the newest first.", Verb::kept_list);
+    CLI::App* show =
+        add("show", "Print one, whole, and what today's mapping makes of it.", Verb::kept_show);
+    CLI::App* replay =
+        add("replay", "Store " + what + " through today's mapping.", Verb::kept_replay);
+    CLI::App* purge = add("purge", "Delete " + what + " for good.", Verb::kept_purge);
+    show->add_option("ID", kept.id, "Its id, as list prints it.")->required()->type_name("");
+    for (CLI::App* verb : {list, replay, purge}) add_kept_filters(*verb, unmapped);
+    if (!unmapped) {
+      replay
+          ->add_option("--to", kept.to,
+                       "The mapping for those whose own is gone or takes their topic no more.")
+          ->type_name("NAME");
+    }
+    replay->add_flag("--dry-run", kept.dry_run,
+                     "Say what would become of them, and change nothing.");
+    purge->add_flag("--dry-run", kept.dry_run, "Count them, and change nothing.");
+    purge->add_flag("--all", kept.all, "All of them; needed where there is no filter.");
+    list->footer(
+        "Without --limit: 50. FILTER is as in a subscription: site/+/climate, site/#. A time is\n"
+        "2026-11-21T07:00:00Z, or how long ago: 90 min, 2 h, 7 d.");
+    replay->footer(unmapped ? "Stored and gone, or left as they were where no mapping takes them. "
+                              "What a mapping refuses\n"
+                              "becomes a dead letter. Nothing is stored twice, whatever is killed "
+                              "in between: run it again."
+                            : "Stored and gone, or left with today's reason. Only through their "
+                              "own mapping, and only the\n"
+                              "rows that were refused. Nothing is stored twice, whatever is killed "
+                              "in between: run it again.");
+    for (CLI::App* verb : {list, show, replay, purge}) {
+      add_format(*verb);
+      add_options(*verb, where_flags);
+    }
   }
 
   void add_journal() {

@@ -17,6 +17,10 @@ enum class Verb : std::uint8_t {
   check,
   explain,
   query,
+  kept_list,  // rowgate deadletter ..., rowgate unmapped ...
+  kept_show,
+  kept_replay,
+  kept_purge,
   journal_info,
   journal_verify,
   journal_dump,
@@ -38,15 +42,30 @@ struct CommandLine {
   } check;
   struct {
     std::string topic;
-    std::string payload;       // "-": standard input
+    std::string payload;       // "-": standard input; "@FILE": a file
     std::string payload_file;  // wins over payload
+    bool hex = false;          // the payload is hex digits
     std::string client_id = "explain";
     unsigned qos = 1;
     bool retain = false;
+    std::string content_type;
+    std::vector<std::string> properties;  // NAME=VALUE
   } explain;
   struct {
     std::string sql;  // "-": standard input
   } query;
+  struct {
+    bool unmapped = false;  // else dead letters
+    std::uint64_t id = 0;   // show
+    std::string mapping;
+    std::string topic;
+    std::string since;  // a point in time, or how long ago
+    std::string until;
+    std::uint64_t limit = 0;  // 0: not given
+    std::string to;           // replay: the mapping to go through instead
+    bool dry_run = false;
+    bool all = false;  // purge without a filter
+  } kept;
   struct {
     std::uint64_t from = 0;  // position
     std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();

@@ -26,6 +26,13 @@ int explain(const CommandLine& command, const config::Config& config, Streams st
 /// One read-only statement on the sink.
 int query(const CommandLine& command, const config::Config& config, Streams streams);
 
+/// What was kept because no row came of it: dead letters, or unmapped messages. list and show only
+/// look; replay and purge work beside a running gateway.
+int kept_list(const CommandLine& command, const config::Config& config, Streams streams);
+int kept_show(const CommandLine& command, const config::Config& config, Streams streams);
+int kept_replay(const CommandLine& command, const config::Config& config, Streams streams);
+int kept_purge(const CommandLine& command, const config::Config& config, Streams streams);
+
 /// info, verify and dump. Look only: they take no lock and create nothing.
 int journal_info(const CommandLine& command, const config::Config& config, Streams streams);
 int journal_verify(const CommandLine& command, const config::Config& config, Streams streams);

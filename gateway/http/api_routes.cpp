@@ -11,6 +11,7 @@ std::vector<ApiRoute> api_routes(const ApiEndpoints& endpoints) {
     std::move(group.begin(), group.end(), std::back_inserter(all));
   };
   add(mapping_routes(endpoints.mapping));
+  add(kept_routes(endpoints.kept));
   return all;
 }
 

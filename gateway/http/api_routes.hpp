@@ -4,12 +4,14 @@
 #include <vector>
 
 #include "gateway/http/api.hpp"
+#include "gateway/http/api_dead_letters.hpp"
 #include "gateway/http/api_mapping.hpp"
 
 namespace rowgate::http {
 
 struct ApiEndpoints {
   MappingEndpoints mapping{};
+  KeptEndpoints kept{};
 };
 
 /// Functions that are not set become routes that answer 404. Where two paths fit a request, the

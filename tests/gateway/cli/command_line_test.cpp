@@ -106,6 +106,24 @@ TEST(command_line, format_is_one_of_three_words) {
   EXPECT_EQ(parsed({"query", "SELECT 1", "--format", "xml"}).exit_code, 2);
 }
 
+TEST(command_line, dead_letters_and_unmapped_messages_share_their_verbs) {
+  const auto replay = command({"deadletter", "replay", "--of", "m", "--topic", "a/#", "--since",
+                               "2 h", "--limit", "5", "--to", "n", "--dry-run"});
+  EXPECT_EQ(replay.verb, Verb::kept_replay);
+  EXPECT_FALSE(replay.kept.unmapped);
+  EXPECT_EQ(replay.kept.mapping, "m");
+  EXPECT_EQ(replay.kept.topic, "a/#");
+  EXPECT_EQ(replay.kept.since, "2 h");
+  EXPECT_EQ(replay.kept.limit, 5U);
+  EXPECT_EQ(replay.kept.to, "n");
+  EXPECT_TRUE(replay.kept.dry_run);
+  const auto show = command({"unmapped", "show", "17", "--mapping", "plant.toml"});
+  EXPECT_EQ(show.verb, Verb::kept_show);
+  EXPECT_TRUE(show.kept.unmapped);
+  EXPECT_EQ(show.kept.id, 17U);
+  EXPECT_TRUE(command({"unmapped", "purge", "--all"}).kept.all);
+}
+
 TEST(command_line, journal_dump_takes_a_range) {
   const auto dump = command({"journal", "dump", "--from", "18446744073709551615", "--limit", "3"});
   EXPECT_EQ(dump.verb, Verb::journal_dump);
@@ -156,7 +174,8 @@ TEST(command_line, unknown_verb_is_named_with_the_nearest_one) {
 }
 
 TEST(command_line, help_and_version_leave_with_0) {
-  for (const char* verb : {"serve", "check", "explain", "query", "journal", "user"}) {
+  for (const char* verb :
+       {"serve", "check", "explain", "query", "deadletter", "unmapped", "journal", "user"}) {
     const Parsed result = parsed({verb, "--help"});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_THAT(result.out, HasSubstr("--help"));
