@@ -5,14 +5,15 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <csignal>
 #include <stdexcept>
 
 #include "gateway/cli/identity.hpp"
-#include "gateway/cli/mapping_source.hpp"
 #include "gateway/cli/metrics.hpp"
 #include "gateway/cli/open_sink.hpp"
+#include "gateway/http/api_routes.hpp"
 #include "gateway/net/descriptors.hpp"
 #include "storage/os/clock.hpp"
 
@@ -21,6 +22,7 @@ namespace {
 
 constexpr std::chrono::milliseconds housekeeping_interval{100};
 constexpr unsigned ticks_a_second = 10;
+constexpr unsigned ticks_a_look = 2;  // at the mapping file
 
 std::unique_ptr<os::Directory> open_data_dir(const std::string& path) {
   auto directory = os::open_directory(path);
@@ -80,6 +82,12 @@ net::NetOptions net_options(const config::Config& config, std::uint32_t max_conn
           mqtt.max_connects_per_second, mqtt.proxy_protocol};
 }
 
+bool is_loopback(const std::string& host) {
+  boost::system::error_code not_an_address;
+  const auto address = boost::asio::ip::make_address(host, not_an_address);
+  return host == "localhost" || (!not_an_address && address.is_loopback());
+}
+
 /// "MQTT on HOST:PORT" for the first; the others in the same way, to be put behind the line.
 std::string listener_text(const net::Listen& listen) {
   const char* names[] = {"MQTT", "MQTT over TLS", "WebSocket", "WebSocket over TLS"};
@@ -94,16 +102,17 @@ Gateway::Gateway(const config::Config& config)
       listener_(listeners(config), tls_options(config)),
       data_dir_(open_data_dir(config.data_dir)),
       security_(config),
-      catalog_(load_catalog(config.mapping, 1)),
-      watch_(config.mapping) {
+      watch_(config.mapping),
+      mapping_(config.mapping) {
   sink_ = open_sink(sink_options(config_));
   open_journal();
   identity_ = gateway_identity(config_, *data_dir_);
   ledger_ = std::make_unique<broker::Ledger>(OwnMessages::ledger_threads, journal_->lanes());
-  own_ = std::make_unique<OwnMessages>(config_, *journal_, catalog_, *ledger_);
+  own_ = std::make_unique<OwnMessages>(config_, *journal_, mapping_.catalog(), *ledger_);
   subscribers_ = std::make_unique<Subscribers>(config_, *journal_, listener_);
-  broker_.reset(new broker::Broker{*journal_, catalog_, *ledger_, listener_, subscribers_->inbox(),
-                                   subscribers_->retained(), broker_options(config_)});
+  broker_.reset(new broker::Broker{*journal_, mapping_.catalog(), *ledger_, listener_,
+                                   subscribers_->inbox(), subscribers_->retained(),
+                                   broker_options(config_)});
   broker_->authenticator = &security_.authenticator();
   if (!config.security.acl.empty()) broker_->acl = &security_.acl();
   own_->join(*broker_);
@@ -111,10 +120,13 @@ Gateway::Gateway(const config::Config& config)
   const broker::Moment now{os::system_clock().now(), os::system_clock().ticks()};
   subscribers_->recover([&](const broker::KeptSession& kept) { broker_->restore(kept, now); });
   open_lanes();
-  check_tables();
 }
 
-Gateway::~Gateway() = default;
+// Who asks the sink ends before it does.
+Gateway::~Gateway() {
+  http_.reset();
+  mapping_.stop();
+}
 
 void Gateway::open_journal() {
   storage::JournalOptions options;
@@ -147,7 +159,7 @@ void Gateway::open_lanes() {
     const storage::Lane lane{i};
     auto drain = std::make_unique<storage::LaneDrain>(
         *journal_, sink_->lane(lane), storage::DrainIdentity{identity_, journal_->id(), lane},
-        options, os::system_clock(), [this] { return catalog_.get(); }, counters_[i],
+        options, os::system_clock(), [this] { return mapping_.catalog().get(); }, counters_[i],
         [](const std::string& what) { spdlog::warn("{}", what); });
     const auto opened = drain->open();
     if (!opened && opened.error().outcome != storage::CommitOutcome::retry) {
@@ -158,19 +170,6 @@ void Gateway::open_lanes() {
       away = true;
     }
     lanes_.push_back({std::move(drain), {}});
-  }
-}
-
-// A table that cannot take a mapping's rows makes dead letters, not losses; but it is better said
-// before the first message than after.
-void Gateway::check_tables() {
-  const auto catalog = catalog_.get();
-  for (const schema::Table& table : catalog->tables) {
-    const auto plan = sink_->plan(table);
-    if (plan) continue;
-    if (plan.error().outcome == storage::CommitOutcome::retry) return;  // away: nothing to see
-    spdlog::error("{}; until then messages for table {} become dead letters", plan.error().message,
-                  table.name);
   }
 }
 
@@ -191,19 +190,11 @@ void Gateway::start() {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned threads = std::min(config_.io_threads ? config_.io_threads : cores, 255U);
   listener_.open(*broker_, threads, net_options(config_, max_connections()));
-  http_ = std::make_unique<http::Server>(
-      config_.http.listen.host, config_.http.listen.port,
-      http::Endpoints{.live =
-                          [this] {
-                            return http::Answer{!faulted_, faulted_ ? "faulted" : "alive"};
-                          },
-                      .ready = [this] { return ready(); },
-                      .metrics =
-                          [this] {
-                            return metrics_text(*broker_, subscribers_->counters(), counters_) +
-                                   own_->metrics_text();
-                          },
-                      .reload_mapping = [this] { return reload_mapping(); }});
+  mapping_.start(*sink_, open_mapping_history(sink_options(config_), identity_));
+  sampler_ = std::make_unique<topics::Sampler>(*journal_, recent_, os::system_clock());
+  sampler_->start();
+  http_ = std::make_unique<http::Server>(config_.http.listen.host, config_.http.listen.port,
+                                         http_endpoints());
   journal_->start([this](storage::Position) { listener_.journal_moved(); },
                   [this](const std::string& what) { fault(what); });
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
@@ -212,6 +203,33 @@ void Gateway::start() {
   subscribers_->start([this](const std::string& what) { fault(what); });
   listener_.start();
   accepting_ = true;
+}
+
+http::Endpoints Gateway::http_endpoints() {
+  const std::string& host = config_.http.listen.host;
+  http::ApiEndpoints api;
+  api.mapping = mapping_.endpoints();
+  api.kept = {.sink = sink_.get(), .catalog = [this] { return mapping_.catalog().get(); }};
+  const auto now = [] { return os::system_clock().now(); };
+  api.topics = {
+      .list = [this, now](std::string_view prefix, std::string_view after,
+                          std::size_t limit) { return recent_.list(prefix, after, limit, now()); },
+      .find = [this, now](std::string_view topic) { return recent_.find(topic, now()); },
+      .coverage = [this] { return sampler_->coverage(); },
+      .catalog = [this] { return mapping_.catalog().get(); }};
+  return {.live =
+              [this] {
+                return http::Answer{!faulted_, faulted_ ? "faulted" : "alive"};
+              },
+          .ready = [this] { return ready(); },
+          .metrics =
+              [this] {
+                return metrics_text(*broker_, subscribers_->counters(), counters_) +
+                       own_->metrics_text();
+              },
+          .reload_mapping =
+              [this] { return mapping_.reload(LiveMapping::Source::http, "POST /mapping/reload"); },
+          .api = http::Api({config_.http.token, is_loopback(host)}, http::api_routes(api))};
 }
 
 void Gateway::run_lane(std::size_t lane, std::stop_token stop) {
@@ -250,7 +268,7 @@ void Gateway::await_signal() {
   signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
     if (signal == SIGHUP) {
-      reload_mapping();
+      mapping_.reload_soon(LiveMapping::Source::signal);
       listener_.reload_certificate();
       security_.reload();
       return await_signal();
@@ -278,8 +296,10 @@ void Gateway::housekeeping() {
   trim();
   listener_.journal_moved();  // for publishers that wait for room
   own_->tick(subscribers_->counters(), counters_);
-  if (++ticks_ % ticks_a_second == 0) {
-    if (watch_.changed()) reload_mapping();
+  if (++ticks_ % ticks_a_look == 0 && watch_.changed()) {
+    mapping_.reload_soon(LiveMapping::Source::file);
+  }
+  if (ticks_ % ticks_a_second == 0) {
     listener_.reload_changed_certificate();
     security_.reload();
   }
@@ -302,8 +322,10 @@ void Gateway::stop() {
   for (LaneThread& lane : lanes_) lane.thread.request_stop();
   for (LaneThread& lane : lanes_) lane.thread.join();
   trim();  // a journal that is drained may have another number of lanes at the next start
+  sampler_->stop();
   journal_->stop();
   http_->stop();
+  mapping_.stop();
   const std::uint64_t left = pending();
   spdlog::info("stopped; {}", left == 0 ? "the journal is drained"
                                         : fmt::format("left in the journal for the next start: "
@@ -336,24 +358,6 @@ http::Answer Gateway::ready() const {
                         sink_->describe(), away, counters_.size(), pending());
   }
   return {true, text};
-}
-
-http::Answer Gateway::reload_mapping() {
-  if (config_.mapping.empty())
-    return {false, "the built-in mapping is in force: no file to reload"};
-  const std::lock_guard lock(reloading_);
-  try {
-    catalog_.set(load_catalog(config_.mapping, catalog_.generation() + 1));
-  } catch (const std::exception& error) {
-    spdlog::error("the mapping stays as it was: {}", error.what());
-    return {false, error.what()};
-  }
-  const auto catalog = catalog_.get();
-  std::string done = fmt::format("mapping {} reloaded: {} mappings, {} tables", config_.mapping,
-                                 catalog->mappings.size(), catalog->tables.size());
-  spdlog::info("{}", done);
-  check_tables();
-  return {true, done};
 }
 
 }  // namespace rowgate::cli

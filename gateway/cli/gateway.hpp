@@ -7,12 +7,12 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "gateway/broker/broker.hpp"
+#include "gateway/cli/live_mapping.hpp"
 #include "gateway/cli/mapping_watch.hpp"
 #include "gateway/cli/own_messages.hpp"
 #include "gateway/cli/security.hpp"
@@ -20,6 +20,7 @@
 #include "gateway/config/config.hpp"
 #include "gateway/http/server.hpp"
 #include "gateway/net/io_threads.hpp"
+#include "gateway/topics/sampler.hpp"
 #include "storage/drain/lane_drain.hpp"
 #include "storage/journal/journal.hpp"
 #include "storage/sink/sink.hpp"
@@ -43,7 +44,6 @@ class Gateway {
 
   void open_journal();
   void open_lanes();
-  void check_tables();
   void start();
   /// mqtt.max_connections, or fewer if the process may not open so many files.
   std::uint32_t max_connections() const;
@@ -57,8 +57,7 @@ class Gateway {
   void trim();
   /// Logs it once and stops the gateway with exit code 1. Any thread.
   void fault(const std::string& what);
-  /// Any thread.
-  http::Answer reload_mapping();
+  http::Endpoints http_endpoints();
   http::Answer ready() const;
   std::uint64_t pending() const;
 
@@ -67,7 +66,8 @@ class Gateway {
   std::unique_ptr<os::Directory> data_dir_;
   Security security_;
   std::string identity_;
-  broker::LiveCatalog catalog_;
+  MappingWatch watch_;  // looks before the file is read: no change is missed
+  LiveMapping mapping_;
   std::unique_ptr<storage::Sink> sink_;
   std::unique_ptr<storage::Journal> journal_;
   std::unique_ptr<broker::Ledger> ledger_;
@@ -76,13 +76,13 @@ class Gateway {
   std::unique_ptr<broker::Broker> broker_;
   std::vector<storage::LaneCounters> counters_;
   std::vector<LaneThread> lanes_;
+  topics::RecentMessages recent_;
+  std::unique_ptr<topics::Sampler> sampler_;
   std::unique_ptr<http::Server> http_;
 
   boost::asio::io_context main_{1};
   boost::asio::signal_set signals_{main_};
   boost::asio::steady_timer timer_{main_};
-  MappingWatch watch_;
-  std::mutex reloading_;
   unsigned ticks_ = 0;
   std::atomic<bool> accepting_{false};
   std::atomic<bool> faulted_{false};

@@ -14,11 +14,13 @@ class MappingWatch {
  public:
   explicit MappingWatch(std::string file) : file_(std::move(file)), seen_(look()) {}
 
-  /// Whether the file is another than at the last call. A file that is away for a moment (an editor
-  /// replacing it) is not a change.
+  /// Whether the file is another than it was. Not before it looks the same twice: half a file that
+  /// is being written may well be a mapping, and not the one that is meant. A file that is away for
+  /// a moment (an editor replacing it) is not a change.
   bool changed() {
     const Mark now = look();
     if (now == Mark{} || now == seen_) return false;
+    if (std::exchange(before_, now) != now) return false;
     seen_ = now;
     return true;
   }
@@ -34,6 +36,7 @@ class MappingWatch {
 
   std::string file_;
   Mark seen_;
+  Mark before_{};  // at the last call, if that was a change
 };
 
 }  // namespace rowgate::cli

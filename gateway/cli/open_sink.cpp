@@ -6,13 +6,17 @@
 #include <string>
 #include <string_view>
 
+#include "storage/sink/postgres/mapping_history.hpp"
 #include "storage/sink/postgres/sink.hpp"
+#include "storage/sink/sqlite/mapping_history.hpp"
 #include "storage/sink/sqlite/sink.hpp"
 
 namespace rowgate::cli {
 namespace {
 
 using storage::sqlite::Synchronous;
+
+constexpr std::string_view sqlite = "sqlite:";
 
 Synchronous synchronous_of(std::string_view word) {
   if (word == "full") return Synchronous::full;
@@ -25,7 +29,6 @@ Synchronous synchronous_of(std::string_view word) {
 
 std::unique_ptr<storage::Sink> open_sink(const storage::SinkOptions& options) {
   const std::string_view url = options.url;
-  constexpr std::string_view sqlite = "sqlite:";
   if (url.starts_with(sqlite)) {
     std::string file(url.substr(sqlite.size()));
     if (file.empty())
@@ -42,6 +45,15 @@ std::unique_ptr<storage::Sink> open_sink(const storage::SinkOptions& options) {
       fmt::format("the sink URL '{}' is not known: write sqlite:FILE or "
                   "postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
                   storage::postgres::without_secrets(options.url)));
+}
+
+std::unique_ptr<storage::MappingHistory> open_mapping_history(const storage::SinkOptions& options,
+                                                              std::string gateway) {
+  if (options.url.starts_with(sqlite)) {
+    return storage::sqlite::make_mapping_history(options.url.substr(sqlite.size()),
+                                                 std::move(gateway));
+  }
+  return storage::postgres::make_mapping_history(options.url, std::move(gateway));
 }
 
 }  // namespace rowgate::cli

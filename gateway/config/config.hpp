@@ -91,6 +91,7 @@ struct Config {
 
   struct {
     Endpoint listen{"127.0.0.1", 8080};
+    std::string token;  // asked of everybody who uses /api; empty: changes from this machine only
   } http;
 
   struct {

@@ -191,7 +191,12 @@ void add_security(std::vector<Option>& to) {
 
 void add_http(std::vector<Option>& to) {
   to.push_back(endpoint("http.listen", "--http", ROWGATE_MEMBER(http.listen),
-                        "Where health, metrics and the status page are served; keep it private."));
+                        "Where health, metrics, the status page and the API are served; keep it "
+                        "private."));
+  to.push_back(text("http.token", "", Kind::text, ROWGATE_MEMBER(http.token),
+                    "The secret that everything under `/api` asks for (`Authorization: Bearer`); "
+                    "empty: no secret, and changes are taken where `http.listen` is a loopback "
+                    "address only. Best given by its environment variable."));
 }
 
 void add_journal(std::vector<Option>& to) {

@@ -139,6 +139,10 @@ Reply rollback(const MappingEndpoints& endpoints, const ApiRequest& asked) {
 
 }  // namespace
 
+Reply mapping_refused(std::string_view sentence, const std::vector<schema::MappingError>& errors) {
+  return reply({{"error", sentence}, {"errors", to_json(errors)}}, 422);
+}
+
 std::vector<ApiRoute> mapping_routes(const MappingEndpoints& endpoints) {
   const auto with = [&](Reply (*answer)(const MappingEndpoints&, const ApiRequest&)) {
     return [endpoints, answer](const ApiRequest& asked) { return answer(endpoints, asked); };

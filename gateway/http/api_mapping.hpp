@@ -71,6 +71,9 @@ struct MappingEndpoints {
   std::function<MappingChange(std::int64_t version, std::string who)> rollback{};
 };
 
+/// 422 with every error: {"error", "errors": [{"line", "column", "message", "hint"}]}.
+Reply mapping_refused(std::string_view sentence, const std::vector<schema::MappingError>& errors);
+
 std::vector<ApiRoute> mapping_routes(const MappingEndpoints& endpoints);
 
 }  // namespace rowgate::http

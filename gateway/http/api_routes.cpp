@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "gateway/http/openapi.hpp"
+
 namespace rowgate::http {
 
 std::vector<ApiRoute> api_routes(const ApiEndpoints& endpoints) {
@@ -11,7 +13,10 @@ std::vector<ApiRoute> api_routes(const ApiEndpoints& endpoints) {
     std::move(group.begin(), group.end(), std::back_inserter(all));
   };
   add(mapping_routes(endpoints.mapping));
+  add(topic_routes(endpoints.topics));
   add(kept_routes(endpoints.kept));
+  all.push_back({"GET", "/api/v1/openapi.json",
+                 [](const ApiRequest&) { return json_reply(openapi_document()); }});
   return all;
 }
 

@@ -6,11 +6,13 @@
 #include "gateway/http/api.hpp"
 #include "gateway/http/api_dead_letters.hpp"
 #include "gateway/http/api_mapping.hpp"
+#include "gateway/http/api_topics.hpp"
 
 namespace rowgate::http {
 
 struct ApiEndpoints {
   MappingEndpoints mapping{};
+  TopicEndpoints topics{};
   KeptEndpoints kept{};
 };
 

@@ -31,7 +31,9 @@ ARROWS = {
     "gateway/config/": [],
     "gateway/security/": ["gateway/mqtt/", "schema/nearest.hpp"],
     "gateway/net/": ["gateway/broker/", "gateway/mqtt/", "storage/position.hpp"],
-    "gateway/http/": ["gateway/broker/", "storage/", "schema/"],
+    "gateway/topics/": ["schema/", "storage/journal/", "storage/os/clock.hpp",
+                        "storage/position.hpp"],
+    "gateway/http/": ["gateway/broker/", "gateway/topics/", "storage/", "schema/"],
     "gateway/cli/": ["gateway/", "storage/", "schema/"],
 }
 EVERYWHERE = ["schema/base/"]
