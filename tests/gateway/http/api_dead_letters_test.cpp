@@ -38,8 +38,12 @@ class api_dead_letters : public testing::Test {
     schema::BatchSet batches(*force_);
     const std::string payload = R"({"kwh": 1.5})";
     for (const char* topic : {"meter/a", "meter/b", "meter/c", "nobody"}) {
-      mapper.map({.topic = topic, .client_id = "d", .payload = payload, .position = 1}, 0, true,
-                 batches);
+      schema::Message message;
+      message.topic = topic;
+      message.client_id = "d";
+      message.payload = payload;
+      message.position = 1;
+      mapper.map(message, 0, true, batches);
     }
     ASSERT_TRUE(lane->begin());
     for (schema::RowBatch* rows : {&batches.dead_letters(), &batches.unmapped()}) {
