@@ -50,8 +50,9 @@ class Side {
     outcome.unmapped = !mapper_.map(message, 0, false, rows_).matched;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       const schema::RowBatch& batch = rows_[i];
-      if (&batch == &rows_.dead_letters() || &batch == &rows_.unmapped()) continue;
-      add_rows(batch, outcome);
+      const bool own = &batch == &rows_.dead_letters() || &batch == &rows_.unmapped() ||
+                       &batch == &rows_.births();
+      if (!own) add_rows(batch, outcome);
     }
     const schema::RowBatch& refused = rows_.dead_letters();
     for (std::size_t row = 0; row < std::min(refused.rows(), most_rows); ++row) {
