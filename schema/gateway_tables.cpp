@@ -3,8 +3,8 @@
 
 #include "schema/base/utf8.hpp"
 #include "schema/mapper.hpp"
-#include "schema/payload/sparkplug.hpp"
 #include "schema/payload_text.hpp"
+#include "schema/sparkplug.hpp"
 
 namespace rowgate::schema {
 namespace {

@@ -6,10 +6,10 @@
 #include "schema/machbase.hpp"
 #include "schema/number.hpp"
 #include "schema/payload/json.hpp"
-#include "schema/payload/sparkplug.hpp"
 #include "schema/payload_text.hpp"
 #include "schema/plan.hpp"
 #include "schema/row_writer.hpp"
+#include "schema/sparkplug.hpp"
 #include "schema/taking.hpp"
 #include "schema/topic_cache.hpp"
 

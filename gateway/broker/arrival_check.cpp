@@ -4,7 +4,7 @@
 
 #include "schema/base/utf8.hpp"
 #include "schema/mapper.hpp"
-#include "schema/payload/sparkplug.hpp"
+#include "schema/sparkplug.hpp"
 
 namespace rowgate::broker {
 

@@ -5,7 +5,7 @@
 
 #include "gateway/broker/delivery.hpp"
 #include "gateway/broker/dispatch_inbox.hpp"
-#include "schema/payload/sparkplug.hpp"
+#include "schema/sparkplug.hpp"
 
 namespace rowgate::broker {
 

@@ -8,8 +8,8 @@
 
 #include "schema/payload/decoder.hpp"
 #include "schema/payload/document.hpp"
-#include "schema/payload/sparkplug.hpp"
 #include "schema/payload/sparkplug_value.hpp"
+#include "schema/sparkplug.hpp"
 
 namespace rowgate::schema {
 namespace {

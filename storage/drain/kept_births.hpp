@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "schema/mapping.hpp"
-#include "schema/payload/sparkplug.hpp"
+#include "schema/sparkplug.hpp"
 #include "storage/drain/open_batch.hpp"
 #include "storage/sink/sink.hpp"
 

@@ -115,7 +115,7 @@ struct LaneDrain::State {
   std::optional<Position> in_doubt_to;  // where an unanswered COMMIT would have moved it
   Position counted_to;                  // messages below are in the counters
   Position told_to;                     // the observer's `committed` stands here
-  std::uint64_t mapped_rows = 0;  // in the batch being written, without refused ones
+  std::uint64_t mapped_rows = 0;        // in the batch being written, without refused ones
   Ticks committed_at{}, flushed_at{};
   struct LastCall {
     Position durable;  // drain up to here

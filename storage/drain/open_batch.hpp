@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "schema/mapper.hpp"
-#include "schema/payload/sparkplug.hpp"
+#include "schema/sparkplug.hpp"
 #include "storage/drain/observer.hpp"
 #include "storage/journal/journal.hpp"
 #include "storage/os/clock.hpp"

@@ -13,7 +13,7 @@
 #include "schema/base/utf8.hpp"
 #include "schema/mapper.hpp"
 #include "schema/mapping_file.hpp"
-#include "schema/payload/sparkplug.hpp"
+#include "schema/sparkplug.hpp"
 #include "tests/fuzz/must.hpp"
 
 using namespace rowgate;

@@ -50,7 +50,7 @@ OUTSIDE = [
     (r"toml\+\+", ["schema/*.cpp", "schema/mapping_section.hpp", "gateway/config/*.cpp",
                 "gateway/security/*.cpp", "tests/"]),
     (r"nlohmann/", ["schema/*.cpp", "gateway/http/*.cpp", "gateway/topics/*.cpp", "tests/", "bench/"]),
-    (r"sparkplug_b\.pb\.h|google/protobuf", ["schema/payload/*.cpp", "tests/", "bench/"]),
+    (r"sparkplug_b\.pb\.h|google/protobuf", ["schema/*.cpp", "tests/", "bench/"]),
     (r"argon2\.h", ["gateway/security/*.cpp"]),
     (r"CLI/", ["gateway/cli/", "tests/", "bench/"]),
 ]

@@ -17,7 +17,7 @@
 #include "schema/base/bytes.hpp"
 #include "schema/mapper.hpp"
 #include "schema/mapping_file.hpp"
-#include "schema/payload/sparkplug.hpp"
+#include "schema/sparkplug.hpp"
 
 namespace rowgate::schema {
 namespace {

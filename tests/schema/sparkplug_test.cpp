@@ -1,5 +1,5 @@
 // Sparkplug B: payloads made with protobuf, read as the lane reads them.
-#include "schema/payload/sparkplug.hpp"
+#include "schema/sparkplug.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "schema/payload/sparkplug.hpp"
+#include "schema/sparkplug.hpp"
 
 #include <sparkplug_b.pb.h>
 
