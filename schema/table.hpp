@@ -60,9 +60,9 @@ struct Storage {
 struct Table {
   std::string name;  // "room_climate", or "plant.room_climate" in schema `plant` (PostgreSQL)
   std::vector<Column> columns;
-  std::vector<std::string> key;  // column names; empty: no key, every message is a new row
+  std::vector<std::string> key{};  // column names; empty: no key, every message is a new row
   OnConflict on_conflict = OnConflict::ignore;
-  std::string time_column;  // gets the index that `storage` names; empty: none
+  std::string time_column{};  // gets the index that `storage` names; empty: none
   Storage storage{};
   /// It holds the last row of each key of this table of the Catalog (latest_rows.hpp fills it).
   std::optional<std::size_t> latest_of{};

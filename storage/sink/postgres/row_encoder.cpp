@@ -101,7 +101,7 @@ bool RowEncoder::put_value(Wire wire, const Value& value) {
       put(value.as_bigint());
       return true;
     case Wire::float4: {
-      const auto narrow = static_cast<float>(value.as_double());
+      const auto narrow = static_cast<float>(value.as_double() + 0.0);
       if (std::isinf(narrow) && !std::isinf(value.as_double())) return false;
       put<std::int32_t>(4);
       put(std::bit_cast<std::uint32_t>(narrow));
@@ -109,7 +109,8 @@ bool RowEncoder::put_value(Wire wire, const Value& value) {
     }
     case Wire::float8:
       put<std::int32_t>(8);
-      put(std::bit_cast<std::uint64_t>(value.as_double()));
+      // -0.0 becomes 0.0, as SQLite keeps it.
+      put(std::bit_cast<std::uint64_t>(value.as_double() + 0.0));
       return true;
     case Wire::timestamptz:
       put<std::int32_t>(8);
