@@ -4,6 +4,7 @@
 // Columns that `columns = "auto"` added stay after clear(), and so do tables. One thread.
 #include <cstddef>
 #include <deque>
+#include <vector>
 
 #include "schema/mapping.hpp"
 #include "schema/row_batch.hpp"
@@ -13,6 +14,8 @@ namespace rowgate::schema {
 class BatchSet {
  public:
   explicit BatchSet(const Catalog& catalog);
+  BatchSet(const BatchSet&) = delete;
+  BatchSet& operator=(const BatchSet&) = delete;
 
   /// All of them; the mapped ones come first.
   std::size_t size() const noexcept { return mapped_.size() + own_.size(); }
@@ -29,6 +32,7 @@ class BatchSet {
   RowBatch& dead_letters() noexcept { return own_[0]; }
   RowBatch& unmapped() noexcept { return own_[1]; }
   RowBatch& births() noexcept { return own_[2]; }  // of Sparkplug B
+  /// Both cost as much as there are tables in use, however many there are.
   std::size_t rows() const noexcept;
   void clear() noexcept;
 
@@ -36,6 +40,7 @@ class BatchSet {
   std::deque<RowBatch> mapped_;
   std::deque<Table> declared_;
   std::deque<RowBatch> own_;
+  std::vector<RowBatch*> used_;  // since clear()
 };
 
 }  // namespace rowgate::schema

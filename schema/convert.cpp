@@ -360,7 +360,7 @@ std::string describe(const Field& field) {
   if (field.kind == Kind::absent || field.kind == Kind::null) return "null";
   std::string text(field.text.substr(0, most));
   if (field.kind == Kind::bytes && !is_utf8(text)) {
-    return "a payload of " + std::to_string(field.text.size()) + " bytes";
+    return std::to_string(field.text.size()) + " bytes";
   }
   while (!is_utf8(text)) text.pop_back();
   for (char& c : text) {

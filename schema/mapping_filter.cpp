@@ -1,5 +1,7 @@
 // Which rows of a mapping are made, and what becomes of what does not fit: filter, rest, drift,
 // store and series.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -67,7 +69,7 @@ class ConditionParser {
     }
     if (section_.find("topic") != nullptr) {
       if (const auto from = parse_capture(section_, mapping_, errors_)) condition_.source = *from;
-      condition_.text = "{" + section_.text("topic").value_or("") + "}";
+      condition_.text = fmt::format("{{{}}}", section_.text("topic").value_or(""));
     } else if (section_.find("meta") != nullptr) {
       Type natural = Type::text;
       if (auto from = parse_meta(section_, natural, errors_)) condition_.source = std::move(*from);
@@ -105,7 +107,7 @@ class ConditionParser {
       condition_.text += condition_.test == Test::exists ? " exists" : " does not exist";
       return;
     }
-    condition_.text += " " + std::string(key);
+    condition_.text.append(" ").append(key);
     std::replace(condition_.text.end() - static_cast<std::ptrdiff_t>(key.size()),
                  condition_.text.end(), '_', ' ');
     if (key == "is" || key == "is_not") {
@@ -127,14 +129,14 @@ class ConditionParser {
     for (const std::string_view key : {open, closed}) {
       if (section_.find(key) == nullptr) continue;
       if (bound) {
-        errors_.add(*section_.find(key), "'" + std::string(open) + "' and '" + std::string(closed) +
-                                             "' exclude each other");
+        errors_.add(*section_.find(key),
+                    fmt::format("'{}' and '{}' exclude each other", open, closed));
       }
       bound = Condition::Bound{section_.number(key).value_or(0.0), key == closed};
       if (condition_.least && condition_.most) condition_.text += " and";
       condition_.text += key.starts_with("at_") ? " at " : " ";
       condition_.text += key.starts_with("at_") ? key.substr(3) : key;
-      condition_.text += " " + content_of(bound->value);
+      condition_.text.append(" ").append(content_of(bound->value));
     }
   }
 

@@ -1,4 +1,6 @@
 // The payload of one [[mapping]]: a format's name, or a table that says more of it.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -81,7 +83,7 @@ void parse_options(const toml::table& table, Mapping& mapping, Errors& errors) {
       section.choice<Compression>("compression", compressions).value_or(Compression::automatic);
   for (const std::string_view key : csv_keys) {
     if (section.find(key) == nullptr || mapping.payload == Payload::csv) continue;
-    errors.add(*section.find(key), "'" + std::string(key) + "' is for format = \"csv\"");
+    errors.add(*section.find(key), fmt::format("'{}' is for format = \"csv\"", key));
   }
   if (section.find("precision") != nullptr && mapping.payload != Payload::influx) {
     errors.add(*section.find("precision"), "'precision' is for format = \"influx\"");

@@ -7,7 +7,8 @@
 namespace rowgate::schema {
 namespace {
 
-constexpr std::size_t first_block = 64U << 10;
+// A plant may have thousands of tables, each with an arena a lane.
+constexpr std::size_t first_block = 4U << 10;
 constexpr std::size_t largest_block = 4U << 20;
 // What an arena keeps for the next batch; one huge message must not hold its memory for ever.
 constexpr std::size_t kept_bytes = 16U << 20;
@@ -71,14 +72,17 @@ void RowBatch::remove_column(std::size_t index) {
     if (!values_[r * before + index].is_null()) continue;
     for (std::size_t c = 0; c < before; ++c)
       if (c != index) values_[to++] = values_[r * before + c];
+    if (r < numbers_.size()) numbers_[kept] = numbers_[r];
     sources_[kept++] = sources_[r];
   }
   values_.resize(to);
   sources_.resize(kept);
+  if (numbers_.size() > kept) numbers_.resize(kept);
   table_.columns.erase(table_.columns.begin() + static_cast<std::ptrdiff_t>(index));
 }
 
 std::span<Value> RowBatch::add_row(std::uint32_t source) {
+  note();
   values_.resize(values_.size() + table_.columns.size());
   sources_.push_back(source);
   return last_row();
@@ -87,12 +91,19 @@ std::span<Value> RowBatch::add_row(std::uint32_t source) {
 void RowBatch::drop_last_row() noexcept {
   values_.resize(values_.size() - table_.columns.size());
   sources_.pop_back();
+  if (numbers_.size() > sources_.size()) numbers_.pop_back();
+}
+
+void RowBatch::number_rows(std::size_t first, std::uint32_t number) {
+  numbers_.resize(first, no_number);
+  numbers_.resize(sources_.size(), number);
 }
 
 void RowBatch::clear() noexcept {
   if (values_.capacity() > kept_values) values_ = {};
   values_.clear();
   sources_.clear();
+  numbers_.clear();
   arena_.clear();
 }
 

@@ -40,6 +40,10 @@ class RowBatch {
  public:
   explicit RowBatch(Table table);
 
+  /// The list is told of this batch once, when it first takes something, and again after forget().
+  void tell(std::vector<RowBatch*>& used) noexcept { used_ = &used; }
+  void forget() noexcept { told_ = false; }
+
   const Table& table() const noexcept { return table_; }
   /// Adds a column; rows already there get NULL. Returns its index. Values' addresses move.
   std::size_t add_column(Column column);
@@ -59,14 +63,35 @@ class RowBatch {
     return {values_.data() + values_.size() - table_.columns.size(), table_.columns.size()};
   }
   std::uint32_t source(std::size_t i) const noexcept { return sources_[i]; }
-  Arena& arena() noexcept { return arena_; }
+  Arena& arena() {
+    note();
+    return arena_;
+  }
   void clear() noexcept;
 
+  /// The number of a row in its message (row_range.hpp); no_number: it is the message's only one,
+  /// or is not told apart.
+  static constexpr std::uint32_t no_number = UINT32_MAX;
+  std::uint32_t number(std::size_t i) const noexcept {
+    return i < numbers_.size() ? numbers_[i] : no_number;
+  }
+  /// Of the rows from `first` on.
+  void number_rows(std::size_t first, std::uint32_t number);
+
  private:
+  void note() {
+    if (told_ || used_ == nullptr) return;
+    used_->push_back(this);
+    told_ = true;
+  }
+
   Table table_;
   std::vector<Value> values_;
   std::vector<std::uint32_t> sources_;
+  std::vector<std::uint32_t> numbers_;  // shorter where the rows behind have none
   Arena arena_;
+  std::vector<RowBatch*>* used_ = nullptr;
+  bool told_ = false;
 };
 
 }  // namespace rowgate::schema

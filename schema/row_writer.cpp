@@ -37,6 +37,8 @@ Type auto_type(Kind kind) noexcept {
       return Type::boolean;
     case Kind::array:
       return Type::jsonb;
+    case Kind::bytes:
+      return Type::bytea;
     default:
       return Type::text;
   }

@@ -157,7 +157,7 @@ TEST(Describe, names_a_field_for_a_person) {
   EXPECT_EQ(describe(field(Kind::number, "12")), "12");
   EXPECT_EQ(describe(field(Kind::string, "on")), "\"on\"");
   EXPECT_EQ(describe(field(Kind::object, "{}")), "an object");
-  EXPECT_EQ(describe(field(Kind::bytes, "\xff")), "a payload of 1 bytes");
+  EXPECT_EQ(describe(field(Kind::bytes, "\xff")), "1 bytes");
   EXPECT_EQ(describe(field(Kind::text, "a\nb")), "\"a.b\"");
 }
 
