@@ -151,7 +151,8 @@ TEST_P(Replay, WhatTheDatabaseRefusesStaysAndTheRestIsStored) {
   EXPECT_EQ(report.refused, 1U);
   EXPECT_EQ(rows("SELECT device, kwh FROM meters ORDER BY device"), "a,1.5 c,2.5");
   EXPECT_EQ(rows("SELECT topic FROM rowgate_dead_letter"), "meter/b");
-  EXPECT_THAT(rows("SELECT reason FROM rowgate_dead_letter"), AnyOf(HasSubstr("check"), HasSubstr("CHECK")));
+  EXPECT_THAT(rows("SELECT reason FROM rowgate_dead_letter"),
+              AnyOf(HasSubstr("check"), HasSubstr("CHECK")));
 }
 
 TEST_P(Replay, TheRowsThatTheDatabaseRefusesAreFound) {
