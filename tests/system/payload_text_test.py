@@ -32,9 +32,11 @@ weather       = { from = "/weather", type = "text" }
 name    = "line"
 topic   = "weather/{city}/line"
 table   = "line"
-payload = { format = "csv", fields = ["date", "precipitation", "temp_max", "temp_min", "wind", "weather"] }
 columns = "auto"
 time    = { from = "/date" }
+[mapping.payload]
+format = "csv"
+fields = ["date", "precipitation", "temp_max", "temp_min", "wind", "weather"]
 
 [[mapping]]
 name    = "strict"
@@ -116,8 +118,8 @@ class PayloadTextTests:
                                   " ORDER BY position")
 
     def weather(self):
-        rows = self.database.rows("SELECT ts, city, precipitation, temp_max, temp_min, wind, weather"
-                                  " FROM weather ORDER BY ts")
+        rows = self.database.rows("SELECT ts, city, precipitation, temp_max, temp_min, wind,"
+                                  " weather FROM weather ORDER BY ts")
         return [(harness.unix_us(row[0]), *row[1:]) for row in rows]
 
     # --- CSV
@@ -190,8 +192,8 @@ class PayloadTextTests:
         self.assertEqual(ledger.dead_letter, 1)
         expected = [(f["origin"], f["destination"], f["delay"]) for f in flights]
         del expected[7]
-        self.assertEqual(sorted(self.database.rows("SELECT origin, destination, delay FROM flights")),
-                         sorted(expected))
+        rows = self.database.rows("SELECT origin, destination, delay FROM flights")
+        self.assertEqual(sorted(rows), sorted(expected))
         ((_, reason, rows),) = self.dead_letters()
         self.assertEqual(rows, "7")
         self.assertIn("line 8: it is not JSON", reason)
