@@ -1,6 +1,8 @@
 // Births of Sparkplug B in a lane: kept with the rows, and read by again, whatever the sink does.
 #include <sparkplug_b.pb.h>
 
+#include <atomic>
+
 #include "storage/drain/kept_births.hpp"
 #include "tests/storage/drain/drain_fixture.hpp"
 
@@ -117,21 +119,26 @@ TEST_F(sparkplug, births_of_another_gateway_are_not_read) {
 }
 
 TEST_F(sparkplug, a_batch_that_is_tried_again_is_read_as_the_first_time) {
-  int failures = 5;
+  std::atomic<int> failures = 0;
   database.fail = [&](std::string_view operation) -> std::optional<SinkError> {
     if (operation != "commit" || failures == 0) return std::nullopt;
     --failures;
     return SinkError{CommitOutcome::retry, "busy"};
   };
+  const auto running = plant();
+  running->start();
   nbirth();
   dbirth(1, "ab");
+  ASSERT_TRUE(eventually([&] { return running->done() == 2; }));
+  failures = 5;
   ddata(2, 0, 1);
   dbirth(3, "xy");  // the aliases mean something else from here on
   ddata(4, 0, 2);
-  run(5);
+  ASSERT_TRUE(eventually([&] { return running->done() == 5; }));
+  running->stop();
   EXPECT_THAT(data(), ElementsAre("a 1", "x 2"));
   EXPECT_THAT(rebirths(), IsEmpty());
-  EXPECT_EQ(gaps_, 0U);
+  EXPECT_EQ(running->counters.sequence_gaps, 0U);
 }
 
 TEST_F(sparkplug, whatever_becomes_of_a_commit_names_stay_right) {
