@@ -24,7 +24,8 @@ struct ArrivalCheck::Scratch {
   }
   void clear() {
     if (has_new_columns()) {
-      rows = schema::BatchSet(mapper.catalog());
+      std::destroy_at(&rows);
+      std::construct_at(&rows, mapper.catalog());
     } else {
       rows.clear();
     }
