@@ -10,7 +10,7 @@
 
 #include "storage/drain/automatic_columns.hpp"
 #include "storage/drain/backoff.hpp"
-#include "storage/drain/bisect.hpp"
+#include "storage/drain/insert_batch.hpp"
 #include "storage/drain/kept_births.hpp"
 #include "storage/drain/latest_tables.hpp"
 #include "storage/drain/maintenance.hpp"
@@ -78,8 +78,6 @@ struct LaneDrain::State {
   SinkResult<void> write();
   SinkResult<void> ensure_tables();
   void refuse_table(std::size_t table, const std::string& reason);
-  SinkResult<void> insert_all();
-  SinkResult<void> insert_without_refused();
   void settle(Position to);
   /// The lane's publishes below `to` are committed.
   void tell_committed(Position to);
@@ -278,42 +276,6 @@ void LaneDrain::State::refuse_table(std::size_t table, const std::string& reason
                    identity.lane.value, reason));
 }
 
-SinkResult<void> LaneDrain::State::insert_all() {
-  schema::BatchSet& tables = batch.tables();
-  for (std::size_t i = 0; i < tables.size(); ++i) {
-    if (tables[i].rows() == 0) continue;
-    if (const auto r = sink->insert({&tables[i], 0, tables[i].rows()}, false); !r) return r;
-  }
-  return {};
-}
-
-SinkResult<void> LaneDrain::State::insert_without_refused() {
-  schema::BatchSet& tables = batch.tables();
-  const std::size_t mapped = tables.mapped();
-  for (std::size_t i = 0; i < mapped; ++i) {
-    if (tables.declared(i).latest_of) {
-      if (const auto r = latest.insert(*sink, tables, i); !r) return r;
-      continue;
-    }
-    const auto refused = [&](std::size_t row, const std::string& reason) {
-      batch.refuse(i, row, reason);
-      latest.leave_out(i, row);
-      --mapped_rows;
-    };
-    const auto r = insert_bisected(*sink, {&tables[i], 0, tables[i].rows()}, refused);
-    if (!r) return r;
-  }
-  for (std::size_t i = mapped; i < tables.size(); ++i) {
-    if (tables[i].rows() == 0) continue;
-    const auto r = sink->insert({&tables[i], 0, tables[i].rows()}, false);
-    if (r) continue;
-    if (r.error().outcome != CommitOutcome::row_rejected) return r;
-    return SinkError{CommitOutcome::retry, fmt::format("{} refuses a row: {}",
-                                                       tables[i].table().name, r.error().message)};
-  }
-  return {};
-}
-
 SinkResult<void> LaneDrain::State::write() {
   latest.start();
   if (const auto r = ensure_tables(); !r) return r;
@@ -324,7 +286,7 @@ SinkResult<void> LaneDrain::State::write() {
     if (!tables.declared(i).latest_of) mapped_rows += tables[i].rows();
 
   if (const auto r = sink->begin(); !r) return r;
-  auto done = insert_all();
+  auto done = insert_all(*sink, tables);
   if (done) done = sink->commit(checkpoint, batch.end());
   if (done || done.error().outcome != CommitOutcome::row_rejected) return done;
 
@@ -333,7 +295,7 @@ SinkResult<void> LaneDrain::State::write() {
   if (const auto r = sink->ensure(tables.dead_letters().table()); !r)
     return SinkError{CommitOutcome::retry, r.error().message};
   if (const auto r = sink->begin(); !r) return r;
-  done = insert_without_refused();
+  done = insert_without_refused(*sink, batch, latest, mapped_rows);
   if (done) done = sink->commit(checkpoint, batch.end());
   if (!done && done.error().outcome == CommitOutcome::row_rejected)
     return SinkError{CommitOutcome::retry, done.error().message};
