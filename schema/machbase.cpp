@@ -86,6 +86,7 @@ Table machbase_tag_table(std::string name) {
 }
 
 void add_machbase(Catalog& catalog) {
+  catalog.machbase = true;
   for (const std::string_view pattern : machbase_patterns) {
     Mapping mapping;
     mapping.name = machbase_mapping;
@@ -297,9 +298,13 @@ Machbase::Made Machbase::make(const Request& request, const Shape& shape,
   return made;
 }
 
-std::optional<Machbase::Way> Machbase::way(const Message& message, BatchSet& batches,
-                                           std::string& reason) {
-  std::string_view payload = message.payload;
+Compression Machbase::compression(const Message& message) {
+  const std::string packed = option(message, "compress", parts_of(message.topic).compression);
+  return packed == "gzip" ? Compression::gzip : Compression::automatic;
+}
+
+std::optional<Machbase::Way> Machbase::way(const Message& message, std::string_view payload,
+                                           BatchSet& batches, std::string& reason) {
   const auto asked = request(message, reason);
   if (!asked) return std::nullopt;
   Shape found;

@@ -45,8 +45,11 @@ class Machbase {
     std::size_t table = 0;     // in the BatchSet
     std::string_view payload;  // what is left of it to decode
   };
-  /// What becomes of the message. nullopt: `reason`.
-  std::optional<Way> way(const Message& message, BatchSet& batches, std::string& reason);
+  /// How the message is packed.
+  static Compression compression(const Message& message);
+  /// What becomes of the message with this payload, unpacked. nullopt: `reason`.
+  std::optional<Way> way(const Message& message, std::string_view payload, BatchSet& batches,
+                         std::string& reason);
 
  private:
   struct Request {

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view property_name = "rowgate-receipt";
 constexpr std::string_view asked = "commit";
+constexpr std::string_view reply_property = "reply";
 
 constexpr std::string_view word(Receipts::State state) noexcept {
   switch (state) {
@@ -34,7 +35,7 @@ void append_user_property(std::string& out, std::string_view name, std::string_v
 }
 
 /// The receipt's own properties, wire form, without their length.
-std::string properties_of(std::string_view request, Receipts::State state) {
+std::string properties_of(std::string_view request) {
   std::string out;
   Writer writer(out);
   writer.u8(static_cast<std::uint8_t>(mqtt::PropertyId::payload_format_indicator));
@@ -48,11 +49,16 @@ std::string properties_of(std::string_view request, Receipts::State state) {
     writer.be(static_cast<std::uint16_t>(correlation->size()));
     writer.bytes(*correlation);
   }
-  append_user_property(out, property_name, word(state));
   return out;
 }
 
 }  // namespace
+
+bool Receipts::wanted(std::string_view properties) noexcept {
+  // Nearly every publish ends at the first find.
+  return topic(properties) || (properties.find(reply_property) != std::string_view::npos &&
+                               mqtt::user_property(properties, reply_property));
+}
 
 std::optional<std::string_view> Receipts::topic(std::string_view properties) noexcept {
   // Nearly every publish ends here.
@@ -65,6 +71,16 @@ std::optional<std::string_view> Receipts::topic(std::string_view properties) noe
   return response;
 }
 
+std::optional<std::string_view> Receipts::reply_topic(std::string_view topic,
+                                                      std::string_view properties) noexcept {
+  if (properties.empty() || !(topic.starts_with("db/append/") || topic.starts_with("db/write/"))) {
+    return std::nullopt;
+  }
+  const auto reply = mqtt::user_property(properties, reply_property);
+  if (!reply || !mqtt::is_topic_name(*reply) || reply->starts_with('$')) return std::nullopt;
+  return reply;
+}
+
 void Receipts::tell(const schema::Message& message, State state, std::string_view reason,
                     std::string_view table) {
   const auto response = topic(message.properties);
@@ -74,11 +90,25 @@ void Receipts::tell(const schema::Message& message, State state, std::string_vie
   payload.text("topic", message.topic);
   payload.text("reason", reason);
   payload.text("table", table);
-  const std::string json = payload.take();
-  const std::string properties = properties_of(message.properties, state);
+  std::string properties = properties_of(message.properties);
+  append_user_property(properties, property_name, word(state));
+  send(message, *response, payload.take(), properties);
+}
+
+void Receipts::reply(const schema::Message& message, State state, std::string_view reason) {
+  const auto to = reply_topic(message.topic, message.properties);
+  if (!to) return;
+  JsonObject payload;
+  payload.flag("success", state == State::stored);
+  payload.text("reason", state == State::stored ? "success" : reason);
+  send(message, *to, payload.take(), properties_of(message.properties));
+}
+
+void Receipts::send(const schema::Message& message, std::string_view to, std::string_view payload,
+                    std::string_view properties) {
   Event receipt;
-  encode(event::Published{.message = {.topic = *response,
-                                      .payload = json,
+  encode(event::Published{.message = {.topic = to,
+                                      .payload = payload,
                                       .properties = properties,
                                       .qos = static_cast<mqtt::QoS>(message.qos),
                                       .retain = false,

@@ -24,10 +24,20 @@ class Receipts {
 
   explicit Receipts(storage::Journal& journal) : journal_(journal) {}
 
+  /// A publish with these properties may want an answer of either kind.
+  static bool wanted(std::string_view properties) noexcept;
+
   /// Where a PUBLISH with these properties wants its receipt; nullopt: it wants none, or names a
   /// topic that takes none. Whoever accepts the publish checks that its client may publish there.
   static std::optional<std::string_view> topic(std::string_view properties) noexcept;
 
+  /// Where a publish to db/append/... or db/write/... wants its result, as machbase-neo's devices
+  /// say it: in the user property `reply`. nullopt: nowhere.
+  static std::optional<std::string_view> reply_topic(std::string_view topic,
+                                                     std::string_view properties) noexcept;
+
+  /// The result of such a publish, if it asks for one: {"success":true,"reason":"success"}.
+  void reply(const schema::Message& message, State state, std::string_view reason);
   /// The message is committed as `state`, for a `reason` if it is a dead letter, in `table` if it
   /// is stored there. Precondition: topic(message.properties).
   void tell(const schema::Message& message, State state, std::string_view reason,
@@ -43,6 +53,8 @@ class Receipts {
     std::string encoded;
     std::size_t bytes() const noexcept { return sizeof(Event) + encoded.capacity(); }
   };
+  void send(const schema::Message& message, std::string_view topic, std::string_view payload,
+            std::string_view properties);
   auto append() noexcept {
     return [this](const Event& event) { return journal_.append_event(event.encoded); };
   }

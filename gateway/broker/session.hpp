@@ -141,7 +141,7 @@ class Session {
                                           Moment now);
   bool is_too_deep(std::string_view topic) const noexcept;
   /// Whether the client may have a receipt where it wants one, if it does.
-  bool may_have_receipt(const mqtt::PublishView& publish) const;
+  bool may_have_answer(const mqtt::PublishView& publish, std::string_view topic) const;
   bool fits_mappings(const mqtt::PublishView& publish, std::string_view topic, Moment now);
   Next not_appended(storage::AppendError error, mqtt::QoS qos, std::string& out);
   Next reject(mqtt::PacketId id, mqtt::QoS qos, mqtt::ReasonCode code, std::string& out,

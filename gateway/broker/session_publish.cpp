@@ -96,10 +96,13 @@ bool Session::is_too_deep(std::string_view topic) const noexcept {
   return slashes >= options.max_topic_levels;
 }
 
-bool Session::may_have_receipt(const mqtt::PublishView& publish) const {
+bool Session::may_have_answer(const mqtt::PublishView& publish, std::string_view topic) const {
   if (publish.properties.empty() || !broker_.acl) return true;
-  const auto topic = Receipts::topic(publish.properties);
-  return !topic || broker_.acl->get()->may_publish(identity_, client_id_, *topic);
+  for (const auto& answer : {Receipts::topic(publish.properties),
+                             Receipts::reply_topic(topic, publish.properties)}) {
+    if (answer && !broker_.acl->get()->may_publish(identity_, client_id_, *answer)) return false;
+  }
+  return true;
 }
 
 bool Session::fits_mappings(const mqtt::PublishView& publish, std::string_view topic, Moment now) {
@@ -149,7 +152,7 @@ std::optional<ReasonCode> Session::refusal(const mqtt::PublishView& publish, std
       code = ReasonCode::topic_name_invalid;
     }
   }
-  if (!code && !may_have_receipt(publish)) {
+  if (!code && !may_have_answer(publish, topic)) {
     code = ReasonCode::not_authorized;
     counter = &broker_.counters.denied_publishes;
   }

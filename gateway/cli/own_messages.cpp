@@ -30,6 +30,7 @@ OwnMessages::OwnMessages(const config::Config& config, storage::Journal& journal
                          const broker::LiveCatalog& catalog, broker::Ledger& ledger)
     : ack_at_database_(config.mqtt.ack == config::AckAt::database),
       sys_interval_(config.mqtt.sys_interval),
+      catalog_(catalog),
       arrival_check_(catalog, ledger_threads),
       committed_(journal.lanes()),
       receipts_(journal),
@@ -38,10 +39,13 @@ OwnMessages::OwnMessages(const config::Config& config, storage::Journal& journal
 
 void OwnMessages::observe(storage::DrainOptions& options, std::function<void()> wake) {
   options.observer.wants = [](std::string_view properties) {
-    return broker::Receipts::topic(properties).has_value();
+    return broker::Receipts::wanted(properties);
   };
   options.observer.settled = [this](const storage::Settled& what) {
     receipts_.tell(what.message, state_of(what.fate), what.reason, what.table);
+    if (catalog_.get()->machbase) {
+      receipts_.reply(what.message, state_of(what.fate), what.reason);
+    }
   };
   options.observer.rebirth = [this](std::string_view node) { rebirths_.ask(node); };
   if (!ack_at_database_) return;

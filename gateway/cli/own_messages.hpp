@@ -50,6 +50,7 @@ class OwnMessages {
 
   const bool ack_at_database_;
   const std::chrono::seconds sys_interval_;  // 0: no $SYS topics
+  const broker::LiveCatalog& catalog_;
   broker::ArrivalCheck arrival_check_;
   broker::CommittedPositions committed_;
   broker::Receipts receipts_;
