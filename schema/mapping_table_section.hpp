@@ -1,7 +1,5 @@
 #pragma once
 // The [table.NAME] sections of the mapping file: how the database keeps a table. Start-up only.
-#include <toml++/toml.h>
-
 #include <vector>
 
 #include "schema/mapping_section.hpp"
