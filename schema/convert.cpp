@@ -172,7 +172,19 @@ Conversion::Conversion(const ColumnRule& rule)
   }
   if (null_if_ && is_number(*null_if_)) null_if_number_ = to_double(*null_if_);
   if (Checks::needed(rule)) checks_ = std::make_shared<const Checks>(rule);
+  if (!coerces_ && !checks_) return;
+  Conversion plain(*this);
+  plain.coerces_ = false;
+  plain.checks_.reset();
+  plain.null_if_.reset();  // looked at before
+  plain.null_if_number_.reset();
+  plain_ = std::make_shared<const Conversion>(std::move(plain));
 }
+
+Conversion::Conversion(Type type, Drift drift)
+    : type_(type),
+      coerces_(drift == Drift::coerce),
+      plain_(coerces_ ? std::make_shared<const Conversion>(type) : nullptr) {}
 
 bool Conversion::means_null(const Field& field, Arena& arena) const {
   if (field.kind == Kind::absent || field.kind == Kind::null) return true;
@@ -223,27 +235,7 @@ std::string_view Conversion::time(std::string_view text, bool is_json_number, Va
 std::string_view Conversion::apply(const Field& field, Arena& arena, Value& out) const {
   out = Value();
   if (means_null(field, arena)) return {};
-  if (checks_) return checked(field, arena, out);
-  const std::string_view wrong = convert(field, arena, out);
-  return wrong.empty() || !coerces_ ? wrong : coerce(field, wrong, arena, out);
-}
-
-std::string_view Conversion::checked(const Field& field, Arena& arena, Value& out) const {
-  if (checks_->has_map()) {
-    const bool single = field.kind != Kind::object && field.kind != Kind::array;
-    const Value* to = single ? checks_->mapped(content(field, arena)) : checks_->otherwise();
-    if (to == nullptr) return checks_->not_in_map();
-    out = *to;
-    return {};
-  }
-  std::string_view wrong = convert(field, arena, out);
-  if (!wrong.empty() && coerces_) wrong = coerce(field, wrong, arena, out);
-  if (wrong.empty()) wrong = checks_->wrong(out);
-  if (!wrong.empty()) out = Value();
-  return wrong;
-}
-
-std::string_view Conversion::convert(const Field& field, Arena& arena, Value& out) const {
+  if (plain_) return coerced_and_checked(field, arena, out);
   if (type_ == Type::text) return text(field, arena, out);
   if (type_ == Type::jsonb) return jsonb(field, arena, out);
   const bool textual = is_textual(field.kind);
@@ -273,6 +265,22 @@ std::string_view Conversion::convert(const Field& field, Arena& arena, Value& ou
   }
 }
 
+std::string_view Conversion::coerced_and_checked(const Field& field, Arena& arena,
+                                                 Value& out) const {
+  if (checks_ && checks_->has_map()) {
+    const bool single = field.kind != Kind::object && field.kind != Kind::array;
+    const Value* to = single ? checks_->mapped(content(field, arena)) : checks_->otherwise();
+    if (to == nullptr) return checks_->not_in_map();
+    out = *to;
+    return {};
+  }
+  std::string_view wrong = plain_->apply(field, arena, out);
+  if (!wrong.empty() && coerces_) wrong = coerce(field, wrong, arena, out);
+  if (wrong.empty() && checks_) wrong = checks_->wrong(out);
+  if (!wrong.empty()) out = Value();
+  return wrong;
+}
+
 std::string_view Conversion::coerce(const Field& field, std::string_view wrong, Arena& arena,
                                     Value& out) const {
   const bool flag = field.kind == Kind::boolean;
@@ -299,7 +307,7 @@ std::string_view Conversion::coerce(const Field& field, std::string_view wrong, 
       } else {
         return wrong;
       }
-      return convert(other, arena, out);
+      return plain_->apply(other, arena, out);
     case Type::timestamptz: {
       auto t = parse_iso8601(have);
       if (!t && is_number(have)) {
@@ -317,7 +325,7 @@ std::string_view Conversion::coerce(const Field& field, std::string_view wrong, 
       if (have.starts_with("urn:uuid:")) other.text.remove_prefix(9);
       if (have.starts_with('{') && have.ends_with('}'))
         other.text = have.substr(1, have.size() - 2);
-      return convert(other, arena, out);
+      return plain_->apply(other, arena, out);
     case Type::bytea:
       if (textual) return wrong;
       out = Value::of_bytes(Type::bytea, field.text);

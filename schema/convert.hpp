@@ -20,8 +20,8 @@ namespace rowgate::schema {
 class Conversion {
  public:
   /// Only the type: for columns that `columns = "auto"` made.
-  explicit Conversion(Type type, Drift drift = Drift::strict)
-      : type_(type), coerces_(drift == Drift::coerce) {}
+  explicit Conversion(Type type) : type_(type) {}
+  Conversion(Type type, Drift drift);
   explicit Conversion(const ColumnRule& rule);
 
   /// Stores the value in `out`; bytes that are not a view of the field go to the arena. Returns
@@ -33,11 +33,10 @@ class Conversion {
 
  private:
   bool means_null(const Field& field, Arena& arena) const;
-  std::string_view convert(const Field& field, Arena& arena, Value& out) const;
-  /// What convert() found wrong, in another form that fits; else `wrong`.
+  /// What the plain conversion found wrong, in another form that fits; else `wrong`.
   std::string_view coerce(const Field& field, std::string_view wrong, Arena& arena,
                           Value& out) const;
-  std::string_view checked(const Field& field, Arena& arena, Value& out) const;
+  std::string_view coerced_and_checked(const Field& field, Arena& arena, Value& out) const;
   std::string_view number(std::string_view text, Value& out) const;
   std::string_view time(std::string_view text, bool is_json_number, Value& out) const;
 
@@ -50,6 +49,8 @@ class Conversion {
   std::optional<std::string> null_if_;
   std::optional<double> null_if_number_;
   std::optional<TimeFormat> format_;
+  // The same without coercing and checking, for a Conversion that does; else null.
+  std::shared_ptr<const Conversion> plain_;
   std::shared_ptr<const Checks> checks_;  // null: none
 };
 

@@ -182,15 +182,23 @@ bool RowWriter::fill_column(const ColumnPlan& column, const RowInput& input, Row
   const ColumnRule& rule = *column.rule;
   const std::span<Value> row = batch.last_row();
   Value& out = row[rule.column];
-  if (column.place.from == Place::From::constant) {
-    out = column.constant;
-    return true;
+  Field elsewhere;
+  const Field* found = &elsewhere;
+  switch (column.place.from) {
+    case Place::From::field:
+      found = &input.fields[column.place.index];
+      break;
+    case Place::From::constant:
+      out = column.constant;
+      return true;
+    case Place::From::received_at:
+      out = Value::of_timestamp(input.message.received_at);
+      return true;
+    default:
+      elsewhere = field_at(column.place, input);
+      break;
   }
-  if (column.place.from == Place::From::received_at) {
-    out = Value::of_timestamp(input.message.received_at);
-    return true;
-  }
-  const Field field = field_at(column.place, input);
+  const Field& field = *found;
   const std::string_view wrong = column.conversion.apply(field, batch.arena(), out);
   if (!wrong.empty()) {
     if (column.spill != ColumnPlan::no_column) {
@@ -286,8 +294,11 @@ bool RowWriter::fill_auto_column(const Leaf& leaf, std::string_view path, RowBat
     return false;
   }
   const Type type = batch.table().columns[column->index].type;
-  const std::string_view wrong =
-      Conversion(type, plan_.mapping.drift).apply(leaf.field, batch.arena(), out);
+  std::string_view wrong = Conversion(type).apply(leaf.field, batch.arena(), out);
+  if (!wrong.empty() && plan_.mapping.drift == Drift::coerce) {
+    const Conversion coercing(type, Drift::coerce);
+    if (coercing.apply(leaf.field, batch.arena(), out).empty()) wrong = {};
+  }
   if (wrong.empty()) return true;
   out = Value();
   if (plan_.mapping.drift == Drift::spill) {
