@@ -114,7 +114,9 @@ void Taking::write_row(const Reader& reader, const Place& place) {
   }
   const RowInput input{way_.message,         way_.match,      scratch_.fields,
                        scratch_.root_fields, scratch_.leaves, reader};
+  const std::size_t before = way_.batch.rows();
   const Written written = way_.writer.write(input, way_.source, way_.batch, scratch_.reason);
+  if (many_ && way_.batch.rows() > before) way_.batch.number_rows(before, rows_ - 1);
   if (written == Written::refused) refuse_row(many_ ? place() : std::string(), scratch_.reason);
   filtered_ += written == Written::filtered ? 1 : 0;
 }

@@ -46,6 +46,7 @@ void OpenBatch::clear() {
   rows_ = 0;
   bytes_ = 0;
   last_refused_.reset();
+  refused_rows_.clear();
   // The batch in hand has more messages for the next commit.
   held_.clear();
   held_bytes_ = 0;
@@ -147,7 +148,9 @@ void OpenBatch::fill_up_to(Position end) {
 
 void OpenBatch::refuse(std::size_t table, std::size_t row, std::string_view reason) {
   const std::uint32_t source = (*tables_)[table].source(row);
-  if (last_refused_ && last_refused_->table == table && last_refused_->source == source) return;
+  const std::uint32_t number = (*tables_)[table].number(row);
+  if (last_refused_ && last_refused_->table == table && last_refused_->source == source)
+    return also_refused(number);
   last_refused_ = Refused{table, source};
   const schema::Message& of = messages_[source];
   std::string_view mapping;
@@ -159,6 +162,27 @@ void OpenBatch::refuse(std::size_t table, std::size_t row, std::string_view reas
   }
   schema::add_dead_letter(tables_->dead_letters(), of, source, mapping, reason);
   fates_[source] = Fate::dead_letter;
+  refused_rows_.emplace_back();
+  also_refused(number);
+}
+
+// Refused rows come in their order. The text grows at its end: a message may have 65,536 of them.
+void OpenBatch::also_refused(std::uint32_t number) {
+  if (number == schema::RowBatch::no_number) return;
+  schema::RowRange& last = last_refused_->last;
+  std::string& text = refused_rows_.back();
+  if (text.empty() || number > last.last + 1) {
+    if (!text.empty()) text += ',';
+    last_refused_->last_at = text.size();
+    last = {number, number};
+  } else {
+    last.last = std::max(last.last, number);
+  }
+  text.resize(last_refused_->last_at);
+  text += schema::format_rows({&last, 1});
+  schema::RowBatch& letters = tables_->dead_letters();
+  letters.last_row()[*letters.table().column("rows")] =
+      schema::Value::of_bytes(schema::Type::text, text);
 }
 
 }  // namespace rowgate::storage

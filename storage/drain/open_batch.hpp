@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -65,7 +66,8 @@ class OpenBatch {
   const schema::Catalog& catalog() const noexcept { return mapper_->catalog(); }
 
   /// Row `row` of mapped table `table` cannot be stored: its message becomes a dead letter (once a
-  /// table). The row itself stays where it is.
+  /// table), about this row only where the message's rows are numbered. The row itself stays where
+  /// it is.
   void refuse(std::size_t table, std::size_t row, std::string_view reason);
 
  private:
@@ -98,11 +100,17 @@ class OpenBatch {
   std::size_t bytes_ = 0;       // of our records
   std::size_t held_bytes_ = 0;  // of the journal batches held and walked to their end
   std::chrono::steady_clock::time_point first_at_;
+  /// A dead letter that refuse() made, and which rows it is about.
   struct Refused {
     std::size_t table;
     std::uint32_t source;
+    schema::RowRange last{};  // the last range in its column `rows`
+    std::size_t last_at = 0;  // where that begins in the text
   };
+  /// The dead letter of the last refuse() is about this row too.
+  void also_refused(std::uint32_t number);
   std::optional<Refused> last_refused_;
+  std::deque<std::string> refused_rows_;  // column `rows` of the dead letters that refuse() made
 };
 
 }  // namespace rowgate::storage
