@@ -110,6 +110,15 @@ struct TopicIndex::Node {
   std::vector<Terminal> rest;  // the pattern ends here with # or {name...}
   std::vector<Terminal> all;   // root only: add_all
 
+  const Node* literal(std::string_view text) const {
+    if (literals.size() == 1) {  // as most have: no need to hash
+      const auto& [name, child] = *literals.begin();
+      return name == text ? child.get() : nullptr;
+    }
+    const auto it = literals.find(text);
+    return it != literals.end() ? it->second.get() : nullptr;
+  }
+
   Node& child(std::string_view text, LevelKind kind) {
     std::unique_ptr<Node>& next =
         kind == LevelKind::single ? single : literals.try_emplace(std::string(text)).first->second;
@@ -140,9 +149,8 @@ class Walk {
     const std::size_t slash = topic_.find('/', begin);
     const bool last = slash == std::string_view::npos;
     const std::size_t next = last ? ended : slash + 1;
-    if (!node.literals.empty()) {
-      const auto it = node.literals.find(topic_.substr(begin, last ? slash : slash - begin));
-      if (it != node.literals.end()) visit(*it->second, next, level + 1);
+    if (const Node* child = node.literal(topic_.substr(begin, last ? slash : slash - begin))) {
+      visit(*child, next, level + 1);
     }
     if (wildcards && node.single) visit(*node.single, next, level + 1);
   }
