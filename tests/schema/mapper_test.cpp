@@ -127,6 +127,24 @@ TEST(Mapper, does_not_allocate_in_the_steady_state) {
   EXPECT_EQ(allocations - before, 0U);
 }
 
+TEST(Mapper, stores_an_unchanged_value_again_once_told_to_forget) {
+  Fixture f(catalog_of(R"(
+[[mapping]]
+name = "m"
+topic = "t"
+table = "t"
+[mapping.columns]
+v = { from = "/v", type = "double", store = { deadband = 1 } }
+)"));
+  EXPECT_EQ(f.map("t", R"({"v":1})").rows, 1U);
+  const Verdict same = f.map("t", R"({"v":2})");
+  EXPECT_EQ(same.rows, 0U);
+  EXPECT_EQ(same.filtered, 1U);
+  EXPECT_TRUE(same.matched);
+  f.mapper.forget();
+  EXPECT_EQ(f.map("t", R"({"v":2})").rows, 1U);
+}
+
 TEST(Mapper, takes_more_topics_than_the_cache_has_slots) {
   Fixture f(catalog_of(climate));
   for (int round = 0; round < 2; ++round) {
