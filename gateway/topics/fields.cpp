@@ -59,7 +59,7 @@ Type type_of(const ordered_json& value) {
       return Type::boolean;
     case ordered_json::value_t::number_integer:
     case ordered_json::value_t::number_unsigned:
-      return std::abs(value.get<double>()) > exact ? Type::bigint : Type::double_precision;
+      return std::abs(value.get<double>()) >= exact ? Type::bigint : Type::double_precision;
     case ordered_json::value_t::number_float:
       return Type::double_precision;
     case ordered_json::value_t::string: {
