@@ -288,7 +288,9 @@ std::string CborDecoder::digits(const Head& of, std::optional<std::uint64_t> wit
     store_be(bytes.data(), of.argument);
     return bignum_digits({bytes.data(), bytes.size()}, of.major == Major::negative);
   }
-  if (of.major != Major::byte_string || (with != Tag::bignum && with != Tag::negative_bignum)) {
+  const std::uint64_t tagged_as = with.value_or(0);
+  if (of.major != Major::byte_string || tagged_as < Tag::bignum ||
+      tagged_as > Tag::negative_bignum) {
     return {};
   }
   std::string_view bytes = content(of);
@@ -298,7 +300,7 @@ std::string CborDecoder::digits(const Head& of, std::optional<std::uint64_t> wit
     wrong("a number in it has more than 1000 digits");
     return {};
   }
-  return bignum_digits(bytes, with == Tag::negative_bignum);
+  return bignum_digits(bytes, tagged_as == Tag::negative_bignum);
 }
 
 // [exponent, mantissa], of ten or of two.
