@@ -234,6 +234,7 @@ class TableSection {
 
 void unknown_table(const Entry& entry, const std::vector<Table>& tables, Errors& errors) {
   std::vector<std::string_view> known;
+  known.reserve(tables.size());
   for (const Table& table : tables) known.push_back(table.name);
   std::string hint = suggest(entry.name, known);
   // [table.plant.room] is a table `room` in a table `plant`.
