@@ -28,8 +28,8 @@ namespace rowgate::schema {
 /// hex digits with encoding 'hex'; properties (bytea) are NULL where there are none. rows: the
 /// numbers of the elements that were refused while the others were stored, "1,5-7"; NULL: the whole
 /// message.
-/// rowgate_sparkplug(gateway, lane, edge, device, position, received_at, payload): the last birth of
-/// each Sparkplug B edge node ("GROUP/EDGE") and device (empty: the node's own).
+/// rowgate_sparkplug(gateway, lane, edge, device, position, received_at, payload): the last birth
+/// of each Sparkplug B edge node ("GROUP/EDGE") and device (empty: the node's own).
 const Table& dead_letter_table();
 const Table& unmapped_table();
 const Table& sparkplug_table();
@@ -37,11 +37,11 @@ const Table& sparkplug_table();
 /// What became of one message. Ledger: unmapped if no mapping took it, else dead_letter if any of
 /// them rejected it or part of it, else stored.
 struct Verdict {
-  std::uint32_t rows = 0;     // added to mapped tables
-  std::uint32_t rejects = 0;  // added to the dead letters
+  std::uint32_t rows = 0;      // added to mapped tables
+  std::uint32_t rejects = 0;   // added to the dead letters
   std::uint32_t filtered = 0;  // rows that `filter` or `store` did not want
-  std::size_t bytes = 0;      // of memory that decoding it took from the rows' arenas
-  bool matched = false;       // at least one mapping took it
+  std::size_t bytes = 0;       // of memory that decoding it took from the rows' arenas
+  bool matched = false;        // at least one mapping took it
 };
 
 /// One mapping, and of the message only these rows (empty: all): what a dead letter is about.

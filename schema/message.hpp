@@ -30,7 +30,8 @@ std::optional<std::string_view> user_property(std::string_view properties,
 std::optional<std::string_view> user_property_ignoring_case(std::string_view properties,
                                                             std::string_view name) noexcept;
 
-/// The content type, from a Message's `properties` (MQTT 5 section 3.3.2.3.9). nullopt: there is none.
+/// The content type, from a Message's `properties` (MQTT 5 section 3.3.2.3.9). nullopt: there is
+/// none.
 std::optional<std::string_view> content_type(std::string_view properties) noexcept;
 
 /// All user properties, name and value, in their order.

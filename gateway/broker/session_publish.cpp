@@ -98,8 +98,8 @@ bool Session::is_too_deep(std::string_view topic) const noexcept {
 
 bool Session::may_have_answer(const mqtt::PublishView& publish, std::string_view topic) const {
   if (publish.properties.empty() || !broker_.acl) return true;
-  for (const auto& answer : {Receipts::topic(publish.properties),
-                             Receipts::reply_topic(topic, publish.properties)}) {
+  for (const auto& answer :
+       {Receipts::topic(publish.properties), Receipts::reply_topic(topic, publish.properties)}) {
     if (answer && !broker_.acl->get()->may_publish(identity_, client_id_, *answer)) return false;
   }
   return true;

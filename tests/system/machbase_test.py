@@ -11,8 +11,6 @@ from paho.mqtt.properties import Properties
 import harness
 
 MAPPING = """
-machbase_neo = true
-
 [machbase_neo.table.line]
 columns = { name = "text", time = "timestamptz", value = "double", place = "text" }
 """
