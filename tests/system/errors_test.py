@@ -200,7 +200,7 @@ class TableDoesNotFitTests:
         self.database.execute(f"CREATE TABLE one (ts {time}, device text, value text)")
         gateway = self.gateway(self.database, mapping=ONE).start()
         # The tables are looked at beside the start, which does not wait for that.
-        harness.wait_until(lambda: "needs double" in gateway.log(), "the warning of the table")
+        harness.wait_until(lambda: "needs double" in gateway.log().lower(), "the warning")
         self.assertRegex(gateway.log(),
                          "(?i)table one, column value: the database has text, .* needs double")
         self.assertRegex(gateway.log(), "(?i)alter|change|another table")
