@@ -10,37 +10,20 @@
 namespace rowgate::schema {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Type>, 9> types{
-    {{"boolean", Type::boolean},
-     {"bigint", Type::bigint},
-     {"double", Type::double_precision},
-     {"text", Type::text},
-     {"timestamptz", Type::timestamptz},
-     {"jsonb", Type::jsonb},
-     {"bytea", Type::bytea},
-     {"uuid", Type::uuid},
-     {"numeric", Type::numeric}}};
-
 void read_columns(const toml::table& columns, Table& table, Errors& errors) {
-  for (const Entry& entry : in_file_order(columns)) {
-    const auto* word = entry.value->as_string();
-    const auto* const type =
-        word == nullptr ? types.end()
-                        : std::find_if(types.begin(), types.end(),
-                                       [&](const auto& t) { return t.first == word->get(); });
-    if (type == types.end()) {
-      std::vector<std::string_view> known;
-      for (const auto& one : types) known.push_back(one.first);
-      errors.add(*entry.value, "column '" + entry.name + "' needs a type",
-                 suggest(word == nullptr ? "" : word->get(), known));
-      continue;
-    }
+  const std::vector<Entry> entries = in_file_order(columns);
+  std::vector<std::string_view> names;
+  for (const Entry& entry : entries) names.emplace_back(entry.name);
+  const Section section(columns, "columns", names, errors);
+  for (const Entry& entry : entries) {
+    const auto type = section.choice<Type>(entry.name, column_types);
+    if (!type) continue;
     if (!is_identifier(entry.name)) {
       errors.add(entry.where, "'" + entry.name + "' is not a column's name", "1 to 63 bytes");
     }
-    const bool is_time = type->second == Type::timestamptz && table.time_column.empty();
+    const bool is_time = *type == Type::timestamptz && table.time_column.empty();
     if (is_time) table.time_column = entry.name;
-    table.columns.push_back({entry.name, type->second, is_time});
+    table.columns.push_back({entry.name, *type, is_time});
   }
   if (table.time_column.empty()) {
     errors.add(columns, "a table of machbase-neo's has a time column",
@@ -57,6 +40,11 @@ void read_table(const Entry& entry, std::vector<Table>& tables, Errors& errors) 
     return;
   }
   const Section section(*node, "machbase_neo.table", known, errors);
+  if (!names_a_table(entry.name) || is_reserved_table(entry.name)) {
+    errors.add(entry.where, "'" + entry.name + "' is not a table's name, or a reserved one",
+               "1 to 63 bytes; rowgate_, sqlite_ and pg_ begin others");
+    return;
+  }
   const bool there = std::any_of(tables.begin(), tables.end(),
                                  [&](const Table& t) { return t.name == entry.name; });
   if (there) {

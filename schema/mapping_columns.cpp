@@ -15,16 +15,6 @@ constexpr std::array column_keys{"topic"sv, "from"sv,     "root"sv,     "meta"sv
                                  "type"sv,  "required"sv, "scale"sv,    "offset"sv,  "min"sv,
                                  "max"sv,   "values"sv,   "on_error"sv, "null_if"sv, "format"sv,
                                  "drift"sv, "map"sv,      "store"sv};
-constexpr std::array<std::pair<std::string_view, Type>, 9> types{
-    {{"boolean", Type::boolean},
-     {"bigint", Type::bigint},
-     {"double", Type::double_precision},
-     {"text", Type::text},
-     {"timestamptz", Type::timestamptz},
-     {"jsonb", Type::jsonb},
-     {"bytea", Type::bytea},
-     {"uuid", Type::uuid},
-     {"numeric", Type::numeric}}};
 constexpr std::array<std::pair<std::string_view, Meta>, 5> metas{
     {{"client_id", Meta::client_id},
      {"topic", Meta::topic},
@@ -132,7 +122,7 @@ ColumnRule parse_column(const Entry& entry, const Mapping& mapping, std::optiona
   }
   const Section section(*table, "column '" + entry.name + "'", column_keys, errors);
   const auto natural = parse_source(section, entry, mapping, rule, errors);
-  const auto type = section.choice<Type>("type", types);
+  const auto type = section.choice<Type>("type", column_types);
   if (type || natural) {
     rule.type = type.value_or(natural.value_or(Type::text));
   } else if (section.find("type") == nullptr) {

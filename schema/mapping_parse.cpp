@@ -210,6 +210,17 @@ void parse_key(const Section& section, ParsedMapping& parsed, Errors& errors) {
 
 }  // namespace
 
+const std::vector<std::pair<std::string_view, Type>> column_types{
+    {"boolean", Type::boolean},
+    {"bigint", Type::bigint},
+    {"double", Type::double_precision},
+    {"text", Type::text},
+    {"timestamptz", Type::timestamptz},
+    {"jsonb", Type::jsonb},
+    {"bytea", Type::bytea},
+    {"uuid", Type::uuid},
+    {"numeric", Type::numeric}};
+
 const std::vector<std::pair<std::string_view, TimeFormat>> time_formats{
     {"unix_s", TimeFormat::unix_s},
     {"unix_ms", TimeFormat::unix_ms},

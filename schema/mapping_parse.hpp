@@ -78,6 +78,7 @@ void parse_rest(const Section& section, ParsedMapping& parsed, Errors& errors);
 /// columns that take what is spilled.
 void finish_columns(const Section& section, ParsedMapping& parsed, Errors& errors);
 
+extern const std::vector<std::pair<std::string_view, Type>> column_types;
 extern const std::vector<std::pair<std::string_view, TimeFormat>> time_formats;
 
 /// The tables the mappings write, merged by name; sets the mappings' table and column indexes.
