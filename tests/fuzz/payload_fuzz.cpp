@@ -205,6 +205,12 @@ store = { deadband = 1 }
 filter = { from = "/a/0", above = -1, at_most = 1e9 }
 )";
 
+constexpr std::string_view machbase = "machbase_neo = true";
+constexpr std::string_view machbase_topics[] = {"db/append/a", "db/append/a:csv", "db/write/a:json",
+                                                "db/write/b:csv:gzip", "db/metrics/m"};
+// User property format=ndjson.
+constexpr std::string_view ndjson_property("\x26\0\6format\0\6ndjson", 17);
+
 struct Case {
   explicit Case(std::shared_ptr<const Catalog> with)
       : catalog(std::move(with)), mapper(std::make_unique<Mapper>(catalog)) {}
@@ -216,8 +222,8 @@ std::vector<Case>& cases() {
   static std::vector<Case> all = [] {
     std::vector<Case> made;
     made.emplace_back(built_in_catalog());
-    for (const std::string_view toml :
-         {typed, rows, narrow, plain, csv, ndjson, influx, senml, checked, coerced, spilled}) {
+    for (const std::string_view toml : {typed, rows, narrow, plain, csv, ndjson, influx, senml,
+                                        checked, coerced, spilled, machbase}) {
       made.emplace_back(*parse_mapping_file(toml, 1));
     }
     return made;
@@ -267,6 +273,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   Case& with = cases()[bytes[0] % cases().size()];
   Message message;
   message.topic = "t";
+  if (with.catalog->machbase) {
+    const std::size_t which = bytes[0] / cases().size();
+    message.topic = machbase_topics[which % std::size(machbase_topics)];
+    if (which % 3 == 0) message.properties = ndjson_property;
+  }
   message.client_id = "c";
   message.payload = {reinterpret_cast<const char*>(bytes) + 1, size - 1};
   BatchSet out(*with.catalog);
