@@ -149,6 +149,7 @@ class Walk {
     const std::size_t slash = topic_.find('/', begin);
     const bool last = slash == std::string_view::npos;
     const std::size_t next = last ? ended : slash + 1;
+    if (!last) note(level + 1, next);
     if (const Node* child = node.literal(topic_.substr(begin, last ? slash : slash - begin))) {
       visit(*child, next, level + 1);
     }
@@ -170,20 +171,32 @@ class Walk {
   static constexpr std::size_t ended = static_cast<std::size_t>(-1);
 
  private:
+  // Where a level begins; every way through the trie finds it at the same place.
+  void note(std::uint32_t level, std::size_t begin) noexcept {
+    if (level >= begins_.size() || level < levels_) return;
+    begins_[level] = static_cast<std::uint32_t>(begin);
+    levels_ = level + 1;
+  }
+
+  // Precondition: the walk has come as far as the capture's level, or the topic ends before it.
   std::string_view capture(const Capture& c) const noexcept {
-    std::size_t begin = 0;
-    for (std::uint32_t i = 0; i < c.level; ++i) {
+    std::uint32_t level = std::min(c.level, levels_ - 1);
+    std::size_t begin = begins_[level];
+    for (; level < c.level; ++level) {  // deeper than what is noted, or not there
       const std::size_t slash = topic_.find('/', begin);
       if (slash == std::string_view::npos) return topic_.substr(topic_.size());  // a/# took a
       begin = slash + 1;
     }
     if (c.rest) return topic_.substr(begin);
+    if (c.level + 1 < levels_) return topic_.substr(begin, begins_[c.level + 1] - 1 - begin);
     return topic_.substr(begin, topic_.find('/', begin) - begin);
   }
 
   std::string_view topic_;
   std::vector<TopicMatch>* out_;
   std::size_t count_ = 0;
+  std::array<std::uint32_t, 16> begins_{};  // of the levels passed; a topic has 64 KiB at most
+  std::uint32_t levels_ = 1;                // of them
 };
 
 }  // namespace
@@ -217,6 +230,7 @@ void TopicIndex::match(std::string_view topic, std::vector<TopicMatch>& out) con
   walk.take(root_->all);
   walk.visit(*root_, 0, 0);
   out.resize(walk.count());
+  if (out.size() < 2) return;
   std::sort(out.begin(), out.end(),
             [](const TopicMatch& a, const TopicMatch& b) { return a.mapping < b.mapping; });
 }

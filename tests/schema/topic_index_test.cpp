@@ -99,6 +99,26 @@ TEST(TopicIndex, captures_are_views_into_the_topic) {
   EXPECT_EQ(found[0].captures[1], "a/b");
 }
 
+TEST(TopicIndex, captures_of_deep_topics) {
+  std::string pattern;
+  std::string topic;
+  Captures want;
+  for (int level = 0; level < 40; ++level) {
+    pattern += "{l" + std::to_string(level) + "}/";
+    topic += std::to_string(level) + "/";
+    want.emplace_back(std::to_string(level));
+  }
+  TopicIndex index;
+  index.add(pattern + "{rest...}", 0);
+  index.add(pattern + "{last}", 1);
+  want.emplace_back("end");
+  const auto found = index.match(topic + "end");
+  ASSERT_EQ(found.size(), 2U);
+  for (const TopicMatch& match : found) {
+    EXPECT_EQ(Captures(match.captures.begin(), match.captures.end()), want);
+  }
+}
+
 TEST(TopicIndex, a_rest_that_is_not_there_is_empty) {
   TopicIndex index;
   index.add("a/{rest...}", 0);
