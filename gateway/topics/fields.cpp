@@ -1,5 +1,7 @@
 #include "gateway/topics/fields.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -102,7 +104,7 @@ class Fields {
   void add(const ordered_json& value, const std::string& pointer, unsigned depth) {
     if (value.is_object() && !value.empty() && depth < deepest) {
       for (const auto& [key, member] : value.items()) {
-        add(member, pointer + "/" + escaped(key), depth + 1);
+        add(member, fmt::format("{}/{}", pointer, escaped(key)), depth + 1);
       }
       return;
     }
@@ -142,7 +144,7 @@ std::optional<std::string> find_rows(const ordered_json& document) {
   for (const auto& [key, member] : document.items()) {
     if (!is_rows(member)) continue;
     if (found) return std::nullopt;  // two arrays: which one is not ours to say
-    found = "/" + escaped(key);
+    found = fmt::format("/{}", escaped(key));
   }
   return found;
 }

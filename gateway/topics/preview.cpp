@@ -1,5 +1,7 @@
 #include "gateway/topics/preview.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -101,11 +103,14 @@ std::string json_text(const schema::Value& value) {
       return parsed.is_discarded() ? dump(value.as_bytes()) : std::string(value.as_bytes());
     }
     case Type::bytea:
-      return dump("\\x" + hex(value.as_bytes()));
+      return dump(fmt::format("\\x{}", hex(value.as_bytes())));
     case Type::uuid: {
-      std::string text = hex(value.as_bytes());
-      for (const std::size_t dash : {8U, 13U, 18U, 23U})
-        text.insert(std::min(dash, text.size()), "-");
+      std::string text;
+      const std::string digits = hex(value.as_bytes());
+      for (std::size_t i = 0; i < digits.size(); ++i) {
+        if (i == 8 || i == 12 || i == 16 || i == 20) text += '-';
+        text += digits[i];
+      }
       return dump(text);
     }
   }

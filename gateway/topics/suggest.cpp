@@ -39,7 +39,7 @@ std::string identifier(std::string_view text) {
   }
   while (!name.empty() && name.back() == '_') name.pop_back();
   if (!name.empty() && std::isdigit(static_cast<unsigned char>(name.front())) != 0) {
-    name.insert(0, "_");
+    name = fmt::format("_{}", name);
   }
   return name.substr(0, 50);
 }
