@@ -70,13 +70,13 @@ void MsgpackDecoder::sized(std::uint8_t head) {
     case 0xcf:
       return document_.unsigned_integer(in_.be<std::uint64_t>());
     case 0xd0:
-      return document_.integer(in_.be<std::int8_t>());
+      return document_.integer(std::bit_cast<std::int8_t>(in_.be<std::uint8_t>()));
     case 0xd1:
-      return document_.integer(in_.be<std::int16_t>());
+      return document_.integer(std::bit_cast<std::int16_t>(in_.be<std::uint16_t>()));
     case 0xd2:
-      return document_.integer(in_.be<std::int32_t>());
+      return document_.integer(std::bit_cast<std::int32_t>(in_.be<std::uint32_t>()));
     case 0xd3:
-      return document_.integer(in_.be<std::int64_t>());
+      return document_.integer(std::bit_cast<std::int64_t>(in_.be<std::uint64_t>()));
     case 0xd4:
     case 0xd5:
     case 0xd6:
@@ -131,10 +131,10 @@ void MsgpackDecoder::key() {
   if (head >= 0xc4 && head <= 0xc6) return document_.key(in_.view(size_of(1U << (head - 0xc4U))));
   if (head >= 0xcc && head <= 0xce) return number_key(size_of(1U << (head - 0xccU)));
   if (head == 0xcf) return number_key(in_.be<std::uint64_t>());
-  if (head == 0xd0) return negative_key(in_.be<std::int8_t>());
-  if (head == 0xd1) return negative_key(in_.be<std::int16_t>());
-  if (head == 0xd2) return negative_key(in_.be<std::int32_t>());
-  if (head == 0xd3) return negative_key(in_.be<std::int64_t>());
+  if (head == 0xd0) return negative_key(std::bit_cast<std::int8_t>(in_.be<std::uint8_t>()));
+  if (head == 0xd1) return negative_key(std::bit_cast<std::int16_t>(in_.be<std::uint16_t>()));
+  if (head == 0xd2) return negative_key(std::bit_cast<std::int32_t>(in_.be<std::uint32_t>()));
+  if (head == 0xd3) return negative_key(std::bit_cast<std::int64_t>(in_.be<std::uint64_t>()));
   wrong("a field's name in it is neither text nor a whole number");
 }
 
@@ -150,7 +150,7 @@ void MsgpackDecoder::bytes(std::uint32_t size) {
 
 void MsgpackDecoder::extension(std::uint32_t size) {
   constexpr std::int8_t timestamp_type = -1;
-  const auto type = in_.be<std::int8_t>();
+  const auto type = std::bit_cast<std::int8_t>(in_.be<std::uint8_t>());
   const std::string_view content = in_.view(size);
   if (!good()) return;
   if (type == timestamp_type) return timestamp(content);
@@ -174,7 +174,7 @@ void MsgpackDecoder::timestamp(std::string_view content) {
     }
     case 12:
       nanoseconds = in.be<std::uint32_t>();
-      seconds = in.be<std::int64_t>();
+      seconds = std::bit_cast<std::int64_t>(in.be<std::uint64_t>());
       break;
     default:
       return wrong("a timestamp in it is not of 4, 8 or 12 bytes");
