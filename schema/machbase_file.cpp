@@ -13,6 +13,7 @@ namespace {
 void read_columns(const toml::table& columns, Table& table, Errors& errors) {
   const std::vector<Entry> entries = in_file_order(columns);
   std::vector<std::string_view> names;
+  names.reserve(entries.size());
   for (const Entry& entry : entries) names.emplace_back(entry.name);
   const Section section(columns, "columns", names, errors);
   for (const Entry& entry : entries) {

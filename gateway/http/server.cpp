@@ -205,16 +205,10 @@ asio::awaitable<error_code> Server::State::read(beast::tcp_stream& stream,
 /// On this thread, or, for the API, on one of its own. The caller keeps the request.
 asio::awaitable<Reply> Server::State::answer(const Request& request) {
   if (!Api::owns(request.target)) co_return route(request, endpoints);
-  auto ask = [this, &request](auto done) {
-    asio::post(api, [this, &request, done = std::move(done)]() mutable {
-      Reply reply = route(request, endpoints);
-      asio::post(*context, [done = std::move(done), reply = std::move(reply)]() mutable {
-        std::move(done)(std::move(reply));
-      });
-    });
+  const auto there = [this, &request]() -> asio::awaitable<Reply> {
+    co_return route(request, endpoints);
   };
-  co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Reply)>(
-      std::move(ask), asio::use_awaitable);
+  co_return co_await asio::co_spawn(api, there, asio::use_awaitable);
 }
 
 asio::awaitable<void> Server::State::serve(tcp::socket socket) {
