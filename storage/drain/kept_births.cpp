@@ -7,23 +7,10 @@
 #include <utility>
 
 #include "schema/mapper.hpp"
+#include "storage/sink/literal.hpp"
 
 namespace rowgate::storage {
 namespace {
-
-/// `\x` and hex digits, as QueryResult has bytea. nullopt: it is not that.
-std::optional<std::string> from_hex(std::string_view text) {
-  if (!text.starts_with("\\x") || text.size() % 2 != 0) return std::nullopt;
-  std::string bytes;
-  bytes.reserve(text.size() / 2 - 1);
-  for (std::size_t i = 2; i < text.size(); i += 2) {
-    unsigned char byte = 0;
-    const auto [end, error] = std::from_chars(text.data() + i, text.data() + i + 2, byte, 16);
-    if (error != std::errc() || end != text.data() + i + 2) return std::nullopt;
-    bytes.push_back(static_cast<char>(byte));
-  }
-  return bytes;
-}
 
 std::optional<schema::KeptBirth> to_birth(std::vector<std::optional<std::string>>& row) {
   for (const auto& cell : row)
@@ -31,7 +18,9 @@ std::optional<schema::KeptBirth> to_birth(std::vector<std::optional<std::string>
   schema::KeptBirth birth{std::move(*row[0]), std::move(*row[1]), 0, {}};
   const std::string& position = *row[2];
   std::from_chars(position.data(), position.data() + position.size(), birth.position);
-  auto payload = from_hex(*row[3]);
+  const std::string& digits = *row[3];  // as QueryResult has bytea
+  auto payload =
+      digits.starts_with("\\x") ? unhex(std::string_view(digits).substr(2)) : std::nullopt;
   if (!payload) return std::nullopt;
   birth.payload = std::move(*payload);
   return birth;

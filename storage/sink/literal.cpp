@@ -34,6 +34,22 @@ std::string number(Dialect dialect, double v) {
 
 }  // namespace
 
+std::optional<std::string> unhex(std::string_view digits) {
+  const auto nibble = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  };
+  if (digits.size() % 2 != 0) return std::nullopt;
+  std::string bytes;
+  bytes.reserve(digits.size() / 2);
+  for (std::size_t i = 0; i < digits.size(); i += 2) {
+    const int high = nibble(digits[i]);
+    const int low = nibble(digits[i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    bytes += static_cast<char>(high * 16 + low);
+  }
+  return bytes;
+}
+
 std::string text_literal(Dialect dialect, std::string_view text) {
   // PostgreSQL may be told (standard_conforming_strings) to take a backslash for an escape.
   const bool escaped = dialect == Dialect::postgres && text.find('\\') != std::string_view::npos;
