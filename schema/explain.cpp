@@ -50,9 +50,11 @@ void append_rows(std::string& out, const RowBatch& batch, const Explain& how) {
   }
 }
 
-void append_captures(std::string& out, const Mapping& mapping, const TopicMatch& match) {
+void append_captures(std::string& out, const Mapping& mapping, const TopicMatch& match,
+                     std::string_view topic) {
   for (std::size_t i = 0; i < match.captures.size(); ++i) {
-    out += "  {" + mapping.captures[i] + "} is '" + std::string(match.captures[i]) + "'\n";
+    out +=
+        "  {" + mapping.captures[i] + "} is '" + std::string(match.captures[i].of(topic)) + "'\n";
   }
 }
 
@@ -78,7 +80,7 @@ class Explanation {
                                       [&](const TopicMatch& m) { return m.mapping == i; });
       if (match != matches_.end()) {
         out_ += "takes it\n";
-        append_captures(out_, mapping, *match);
+        append_captures(out_, mapping, *match, message_.topic);
         take(mapping);
       } else {
         out_ += "does not take it: " + why_not(mapping.pattern, message_.topic) + "\n";

@@ -52,7 +52,7 @@ struct Mapper::State {
   }
   /// Through one mapping, into one table.
   void take(const Taking::Way& way, BatchSet& out, Verdict& verdict);
-  void take_machbase(const TopicCache::Match& match, const Message& message, std::uint32_t source,
+  void take_machbase(const TopicMatch& match, const Message& message, std::uint32_t source,
                      BatchSet& out, const Only* only, Verdict& verdict);
   void take_built_in(const Message& message, std::uint32_t source, RowBatch& batch);
   std::optional<double> only_number(std::string_view text);
@@ -89,7 +89,7 @@ Verdict Mapper::map(const Message& message, std::uint32_t source, bool store_unm
     s.take_built_in(message, source, out[0]);
     return {.rows = 1, .rejects = 0, .filtered = 0, .bytes = 0, .matched = true};
   }
-  for (const TopicCache::Match& match : s.cache.find(message.topic)) {
+  for (const TopicMatch& match : s.cache.find(message.topic)) {
     const Mapping& mapping = s.catalog->mappings[match.mapping];
     if (only != nullptr && only->mapping != mapping.name) continue;
     verdict.matched = true;
@@ -124,7 +124,7 @@ void Mapper::State::take(const Taking::Way& way, BatchSet& out, Verdict& verdict
   verdict.bytes += way.batch.arena().used() - bytes_before;
 }
 
-void Mapper::State::take_machbase(const TopicCache::Match& match, const Message& message,
+void Mapper::State::take_machbase(const TopicMatch& match, const Message& message,
                                   std::uint32_t source, BatchSet& out, const Only* only,
                                   Verdict& verdict) {
   std::string reason;

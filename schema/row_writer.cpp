@@ -88,10 +88,8 @@ Field field_at(const Place& place, const RowInput& input) {
       return input.fields[place.index];
     case Place::From::root_field:
       return input.root_fields[place.index];
-    case Place::From::capture: {
-      const auto [begin, size] = input.match.captures[place.index];
-      return text_field(message.topic.substr(begin, size));
-    }
+    case Place::From::capture:
+      return text_field(input.match.captures[place.index].of(message.topic));
     case Place::From::received_at:
     case Place::From::constant:
       return {};

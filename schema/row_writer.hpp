@@ -17,7 +17,7 @@
 #include "schema/payload/reader.hpp"
 #include "schema/plan.hpp"
 #include "schema/row_batch.hpp"
-#include "schema/topic_cache.hpp"
+#include "schema/topic_index.hpp"
 
 namespace rowgate::schema {
 
@@ -35,7 +35,7 @@ enum class Written : std::uint8_t {
 /// What a row is made from. Views that live as long as the row.
 struct RowInput {
   const Message& message;
-  const TopicCache::Match& match;
+  const TopicMatch& match;
   std::span<const Field> fields;       // slots of Plan::row
   std::span<const Field> root_fields;  // slots of Plan::root
   std::span<const Leaf> leaves;

@@ -16,7 +16,7 @@
 #include "schema/row_batch.hpp"
 #include "schema/row_range.hpp"
 #include "schema/row_writer.hpp"
-#include "schema/topic_cache.hpp"
+#include "schema/topic_index.hpp"
 
 namespace rowgate::schema {
 
@@ -36,7 +36,7 @@ class Taking {
   struct Way {
     const Plan& plan;
     RowWriter& writer;
-    const TopicCache::Match& match;
+    const TopicMatch& match;
     const Message& message;
     std::uint32_t source;
     RowBatch& batch;

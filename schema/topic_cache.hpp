@@ -9,7 +9,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "schema/topic_index.hpp"
@@ -18,31 +17,28 @@ namespace rowgate::schema {
 
 class TopicCache {
  public:
-  /// What a mapping captured, as offset and length in the topic.
-  struct Match {
-    std::uint32_t mapping = 0;
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> captures;
-  };
-
   /// `index` outlives the cache.
   explicit TopicCache(const TopicIndex& index, std::size_t slots = 512)
       : index_(index), slots_(slots) {}
 
   /// Valid until the next call.
-  std::span<const Match> find(std::string_view topic) {
+  std::span<const TopicMatch> find(std::string_view topic) {
     const std::size_t hash = std::hash<std::string_view>{}(topic);
     Slot& slot = topic.size() > longest_kept ? long_ : slots_[hash % slots_.size()];
-    if (!slot.used || slot.topic != topic) fill(slot, topic);
-    return {slot.matches.data(), slot.matches.size()};
+    if (!slot.used || slot.topic != topic) {
+      slot.topic.assign(topic);
+      slot.used = true;
+      index_.match(topic, slot.matches);
+    }
+    return slot.matches;
   }
 
  private:
   struct Slot {
     std::string topic;
-    std::vector<Match> matches;
+    std::vector<TopicMatch> matches;
     bool used = false;
   };
-  void fill(Slot& slot, std::string_view topic);
 
   // Longer topics share one slot: they would make the cache's memory 64 KiB a slot.
   static constexpr std::size_t longest_kept = 256;
@@ -50,7 +46,6 @@ class TopicCache {
   const TopicIndex& index_;
   std::vector<Slot> slots_;
   Slot long_;
-  std::vector<TopicMatch> found_;
 };
 
 }  // namespace rowgate::schema

@@ -64,14 +64,14 @@ void each_level(std::string_view pattern, F f) {
   }
 }
 
-struct Capture {
+struct CapturedLevel {
   std::uint32_t level;
   bool rest;
 };
 
 struct Terminal {
   std::uint32_t mapping;
-  std::vector<Capture> captures;
+  std::vector<CapturedLevel> captures;
 };
 
 }  // namespace
@@ -164,7 +164,7 @@ class Walk {
       TopicMatch& match = (*out_)[count_ - 1];
       match.mapping = t.mapping;
       match.captures.clear();
-      for (const Capture& c : t.captures) match.captures.push_back(capture(c));
+      for (const CapturedLevel& c : t.captures) match.captures.push_back(capture(c));
     }
   }
 
@@ -179,17 +179,20 @@ class Walk {
   }
 
   // Precondition: the walk has come as far as the capture's level, or the topic ends before it.
-  std::string_view capture(const Capture& c) const noexcept {
+  Capture capture(const CapturedLevel& c) const noexcept {
     std::uint32_t level = std::min(c.level, levels_ - 1);
     std::size_t begin = begins_[level];
     for (; level < c.level; ++level) {  // deeper than what is noted, or not there
       const std::size_t slash = topic_.find('/', begin);
-      if (slash == std::string_view::npos) return topic_.substr(topic_.size());  // a/# took a
+      if (slash == std::string_view::npos) return between(topic_.size(), topic_.size());  // a/#
       begin = slash + 1;
     }
-    if (c.rest) return topic_.substr(begin);
-    if (c.level + 1 < levels_) return topic_.substr(begin, begins_[c.level + 1] - 1 - begin);
-    return topic_.substr(begin, topic_.find('/', begin) - begin);
+    if (c.rest) return between(begin, topic_.size());
+    if (c.level + 1 < levels_) return between(begin, begins_[c.level + 1] - 1);
+    return between(begin, std::min(topic_.find('/', begin), topic_.size()));
+  }
+  static Capture between(std::size_t begin, std::size_t end) noexcept {
+    return {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end - begin)};
   }
 
   std::string_view topic_;

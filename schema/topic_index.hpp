@@ -4,6 +4,7 @@
 // captured; last level only). As for subscriptions, a wildcard or capture in the first level takes
 // no topic that begins with `$` [MQTT-4.7.2-1], and `a/#` takes `a` too [MQTT-4.7.1-2]. Immutable
 // after building; match is const and may be called from any thread.
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,9 +23,16 @@ struct PatternError {
 /// The pattern's capture names in order, or what is wrong with it.
 Result<std::vector<std::string>, PatternError> parse_pattern(std::string_view pattern);
 
+/// Where a capture stands in its topic.
+struct Capture {
+  std::uint32_t begin = 0;
+  std::uint32_t size = 0;
+  std::string_view of(std::string_view topic) const { return topic.substr(begin, size); }
+};
+
 struct TopicMatch {
   std::uint32_t mapping = 0;
-  std::vector<std::string_view> captures;  // views into the topic, one a capture of the pattern
+  std::vector<Capture> captures;  // one a capture of the pattern
 };
 
 class TopicIndex {

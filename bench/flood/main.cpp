@@ -1,6 +1,7 @@
 // rowgate_flood: clients that behave badly, in great number, from one thread. Prints "ready" once
 // all kinds that stay are there, and its counts at the end, on a signal too.
 #include <fmt/format.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
@@ -78,7 +79,7 @@ class Flood {
 
   void turn() {
     std::array<epoll_event, 256> events;
-    const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 5);
+    const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 1);
     if (n < 0 && errno != EINTR) {
       throw std::system_error(errno, std::generic_category(), "epoll_wait");
     }
@@ -152,6 +153,11 @@ int main(int argc, char** argv) {
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+  // The attackers' CPU time is other machines' in real life. Here, where one machine plays all
+  // parts, they take what the gateway and those who behave leave over: it is the gateway's answer
+  // to the flood that is measured, not the wait for a core. What they did is in their counts.
+  const sched_param none{};
+  if (::sched_setscheduler(0, SCHED_IDLE, &none) != 0) std::perror("SCHED_IDLE");
   try {
     Flood flood(options);
     flood.run();
