@@ -278,6 +278,16 @@ TEST_F(SessionSubscribeTest, RefusesRetainWhereThereIsNone) {
   EXPECT_EQ(c.out, "\xE0\x01\x9A"s);
 }
 
+TEST_F(SessionSubscribeTest, RefusesARetainedWillWhereThereIsNoRetain) {
+  limits_.retain_available = false;
+  restart();
+  Client c(*broker_, 1);
+  const ConnectOptions asked{.version = v5,
+                             .will = WillOptions{"will", "gone", QoS::at_most_once, true, {}}};
+  EXPECT_EQ(c.send(connect("sensor", asked)), Next::close);
+  EXPECT_EQ(c.out, "\x20\x03\0\x9A\0"s);  // Retain not supported
+}
+
 TEST_F(SessionSubscribeTest, AFullStoreStillStoresTheRow) {
   retained_limits_.messages = 1;
   restart();

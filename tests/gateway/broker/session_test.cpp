@@ -391,5 +391,15 @@ TEST_F(SessionTest, StallsWhileTooManyAcknowledgementsWait) {
   EXPECT_EQ(c.answers(), ack(PacketType::pubrec, 5));
 }
 
+TEST_F(SessionTest, APublishThatTheJournalCannotTakeEndsTheConnectionUnacknowledged) {
+  Client old = connected("old");
+  Client young = connected("young", {.version = Version::v5}, 2);
+  journal_->stop();  // as after a failed write
+  EXPECT_EQ(old.send(publish(Version::v311, "a", "x", QoS::at_least_once, 1)), Next::close);
+  EXPECT_EQ(old.out, "");
+  EXPECT_EQ(young.send(publish(Version::v5, "a", "x", QoS::exactly_once, 1)), Next::close);
+  EXPECT_EQ(young.out, "\xE0\x01\x88"s);  // Server unavailable
+}
+
 }  // namespace
 }  // namespace rowgate::broker
