@@ -47,6 +47,15 @@ def unmount(target):
         raise
 
 
+def sync(path):
+    """All of the file system is on its disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        _check(_libc.syncfs(descriptor), f"sync {path}")
+    finally:
+        os.close(descriptor)
+
+
 def private_mounts():
     """From now on what this process and its children mount is theirs and ends with them. Call it
     while the process has one thread."""
@@ -121,8 +130,8 @@ def duplicate(image):
 
 
 class RecordedDisk:
-    """The ext4 in `image`, an open file, mounted at `path`. Its block writes, flushes and marks are
-    logged until end(). `baseline` is a copy of the image as it was before."""
+    """The ext4 in `image`, an open file that it takes over, mounted at `path`. Its block writes, flushes
+    and marks are logged until end(). `baseline` is a copy of the image as it was before."""
 
     def __init__(self, program, directory, image):
         self.baseline = duplicate(image)
@@ -132,6 +141,7 @@ class RecordedDisk:
         self._open = contextlib.ExitStack()
         self._process = harness.spawn([program, self._fuse, image, self.log],
                                       pass_fds=(image, self.log))
+        os.close(image)  # the recorder has it
         harness.wait_until(self._answers, "the recorder has mounted its disk")
         self._open.callback(self._process.wait, 20)
         self._open.callback(unmount, self._fuse)
@@ -159,16 +169,12 @@ class RecordedDisk:
 
 
 def _copy(source, target):
-    with mapped(source, write=False) as have, mapped(target) as want:
-        with memoryview(have) as content:
-            want[:] = content
+    with _mapped(source) as have, _mapped(target) as want, memoryview(have) as content:
+        want[:] = content
 
 
-@contextlib.contextmanager
-def mapped(descriptor, write=True):
-    protection = mmap.PROT_READ | (mmap.PROT_WRITE if write else 0)
-    with mmap.mmap(descriptor, os.fstat(descriptor).st_size, mmap.MAP_SHARED, protection) as view:
-        yield view
+def _mapped(descriptor):
+    return mmap.mmap(descriptor, os.fstat(descriptor).st_size)
 
 
 class Log:
@@ -195,16 +201,20 @@ class Log:
 
 
 class CutDisk:
-    """The disk as a power cut at some moment of the log may leave it. Moments must not go back."""
+    """The disk as a power cut at some moment of the log may leave it, in the open file `image`. Moments
+    must not go back."""
 
     # What becomes of the writes that no flush had covered: how often.
     TORN = {"nothing": 2, "everything": 2, "whole writes": 3, "sectors": 3}
 
     def __init__(self, log, baseline):
+        """Takes over `baseline`, an open file."""
         self.log = log
-        self._flushed = baseline  # brought forward in place
-        self._applied = 0
         self.image = memory_file("power-cut", os.fstat(baseline).st_size)
+        self._cut = _mapped(self.image)
+        self._flushed = _mapped(baseline)  # brought forward in place
+        os.close(baseline)
+        self._applied = 0
 
     def cut(self, moment, random, torn=None):
         """Makes `image` what is left when the power goes right before entry `moment`: all that a
@@ -212,33 +222,37 @@ class CutDisk:
         of whole writes or of sectors. Says which."""
         before = bisect.bisect_left(self.log.flushes, moment)
         flushed = self.log.flushes[before - 1] if before else 0
-        with mapped(self._flushed) as disk:
-            assert flushed >= self._applied, "a moment before the last one"
-            for index in range(self._applied, flushed):
-                self._write(disk, index)
-            self._applied = flushed
-        _copy(self._flushed, self.image)
+        assert flushed >= self._applied, "a moment before the last one"
+        for index in range(self._applied, flushed):
+            self._write(self._flushed, index)
+        self._applied = flushed
+        with memoryview(self._flushed) as content:
+            self._cut[:] = content
         torn = torn or random.choices(list(self.TORN), self.TORN.values())[0]
         chance = random.uniform(0.1, 0.9)
         pending = kept = 0
-        with mapped(self.image) as disk:
-            for index in range(flushed, moment):
-                kind, offset, start, size = self.log.entries[index]
-                if kind != WRITE:
-                    continue
-                pending += size // SECTOR
-                if torn == "everything" or (torn == "whole writes" and random.random() < chance):
-                    self._write(disk, index)
-                    kept += size // SECTOR
-                elif torn == "sectors":
-                    for at in range(0, size, SECTOR):
-                        if random.random() < chance:
-                            disk[offset + at:offset + at + SECTOR] = (
-                                self.log.bytes[start + at:start + at + SECTOR])
-                            kept += 1
+        for index in range(flushed, moment):
+            kind, offset, start, size = self.log.entries[index]
+            if kind != WRITE:
+                continue
+            pending += size // SECTOR
+            if torn == "everything" or (torn == "whole writes" and random.random() < chance):
+                self._write(self._cut, index)
+                kept += size // SECTOR
+            elif torn == "sectors":
+                for at in range(0, size, SECTOR):
+                    if random.random() < chance:
+                        self._cut[offset + at:offset + at + SECTOR] = (
+                            self.log.bytes[start + at:start + at + SECTOR])
+                        kept += 1
         return f"{torn}: {kept} of {pending} sectors after the flush at {flushed}"
 
     def _write(self, disk, index):
         kind, offset, start, size = self.log.entries[index]
         if kind == WRITE:
             disk[offset:offset + size] = self.log.bytes[start:start + size]
+
+    def close(self):
+        self._cut.close()
+        self._flushed.close()
+        os.close(self.image)

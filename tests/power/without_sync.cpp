@@ -1,7 +1,7 @@
-// rowgate_without_sync PROGRAM [ARGUMENT...]: runs a program for which fdatasync does nothing and says
-// that it succeeded: the disk that lies. A seccomp filter rather than LD_PRELOAD, so that it also
-// holds for a program under a sanitizer or linked statically. The filter outlives exec and cannot be
-// taken off.
+// rowgate_without_sync PROGRAM [ARGUMENT...]: runs a program for which fdatasync does nothing and
+// says that it succeeded: the disk that lies. A seccomp filter rather than LD_PRELOAD, so that it
+// also holds for a program under a sanitizer or linked statically. The filter outlives exec and
+// cannot be taken off.
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>

@@ -13,6 +13,7 @@ ROWGATE_POWER_SECONDS how long the gateway works; ROWGATE_SEED repeats the choic
 like the one before. With ROWGATE_KEEP the disks of failed cuts are kept.
 """
 import collections
+import contextlib
 import json
 import os
 import random
@@ -29,7 +30,7 @@ from publisher import ConnectionLost, InFlight, Publisher
 sys.path.insert(0, str(harness.ROOT / "tests" / "power"))
 import disks  # noqa: E402
 
-SECONDS = float(os.environ.get("ROWGATE_POWER_SECONDS", "4"))
+SECONDS = float(os.environ.get("ROWGATE_POWER_SECONDS", "3"))
 CUTS_OF_A_SECOND_LIFE = 4
 ENOUGH_FAILURES = 3
 
@@ -173,6 +174,7 @@ class Life:
         disk, self.disk = self.disk, None
         disk.end()
         self.log, self.baseline = disks.Log(disk.log), disk.baseline
+        os.close(disk.log)
         violations = [v for device in self.devices for v in device.violations]
         assert not violations, f"while it was recorded: {violations}"
 
@@ -234,7 +236,8 @@ class PowerCutTests:
         first.traffic(SECONDS / 4)
         self.cut(first, self.cuts, lives_again=True)
         print(f"  {dict(self.torn)}; {self.promises} acknowledged messages were looked for")
-        self.assertEqual(self.failures, [], "\n\n".join(self.failures))
+        if self.failures:
+            self.fail("\n\n".join(self.failures))
         self.assertGreater(self.promises, self.torn.total(), "too few to prove anything")
 
     def cut(self, life, wanted, lives_again=False):
@@ -244,19 +247,19 @@ class PowerCutTests:
         moments = life.moments(self.random, wanted)
         again = self.random.sample(moments, -(-len(moments) // 12) if lives_again else 0)
         describe(life, len(moments))
-        cut_disk = disks.CutDisk(life.log, life.baseline)
-        for number, moment in enumerate(moments):
-            how = cut_disk.cut(moment, self.random)
-            self.torn[how.partition(":")[0]] += 1
-            try:
-                if moment in again:
-                    self.live_again(cut_disk.image, life, moment)
-                self.go_on_after(cut_disk.image, life, moment)
-            except (AssertionError, OSError) as error:
-                self.failures.append(f"cut {number} before entry {moment} ({how}):\n{error}")
-                self.keep(cut_disk.image, f"cut-{moment}.img")
-            if len(self.failures) >= ENOUGH_FAILURES:
-                break
+        with contextlib.closing(disks.CutDisk(life.log, life.baseline)) as cut_disk:
+            for number, moment in enumerate(moments):
+                how = cut_disk.cut(moment, self.random)
+                self.torn[how.partition(":")[0]] += 1
+                try:
+                    if moment in again:
+                        self.live_again(cut_disk.image, life, moment)
+                    self.go_on_after(cut_disk.image, life, moment)
+                except (AssertionError, OSError) as error:
+                    self.failures.append(f"cut {number} before entry {moment} ({how}):\n{error}")
+                    self.keep(cut_disk.image, f"cut-{moment}.img")
+                if len(self.failures) >= ENOUGH_FAILURES:
+                    break
 
     def live_again(self, image, life, moment):
         """The same beginning as in go_on_after(), recorded and cut: the power goes once more, also
@@ -371,10 +374,10 @@ class PowerCutOnSqliteTest(PowerCutTests, harness.SystemTest):
         life.end()
         describe(life, 1)
         moment = life.log.marks[-1] + 1
-        cut_disk = disks.CutDisk(life.log, life.baseline)
-        cut_disk.cut(moment, self.random, torn="nothing")
-        with self.assertRaises(Lost) as found:
-            self.go_on_after(cut_disk.image, life, moment)
+        with contextlib.closing(disks.CutDisk(life.log, life.baseline)) as cut_disk:
+            cut_disk.cut(moment, self.random, torn="nothing")
+            with self.assertRaises(Lost) as found:
+                self.go_on_after(cut_disk.image, life, moment)
         print(f"  {found.exception}")
 
 
@@ -396,6 +399,7 @@ class PowerCutOnPostgresTest(PowerCutTests, harness.SystemTest):
             self.addCleanup(self.cluster.crash)
             self.database = self.cluster.new_database()
             self.cluster.admin("CHECKPOINT")
+            disks.sync(path)
             return
         # After a boot its number is nobody's; here it may be that of some other test's server.
         (self.cluster.data / "postmaster.pid").unlink(missing_ok=True)
