@@ -186,6 +186,12 @@ void AppendBuffer::freed(std::uint64_t bytes) {
   set_best_effort_stop();
 }
 
+void AppendBuffer::needed(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  used_ += bytes;
+  set_best_effort_stop();
+}
+
 bool AppendBuffer::can_grow() const {
   const std::lock_guard lock(mutex_);
   return may_grow();

@@ -60,8 +60,10 @@ class AppendBuffer {
   bool has_open(std::string_view client_id) const;
   bool is_open(std::string_view client_id, std::uint16_t packet_id) const;
   Position appended() const noexcept { return {appended_.load(std::memory_order_acquire)}; }
-  /// Trimmed segments gave this much disk back.
+  /// Segments of so many bytes are not needed any more.
   void freed(std::uint64_t bytes);
+  /// Segments of so many bytes are needed again.
+  void needed(std::uint64_t bytes);
   /// Whether the disk limit allows one more segment.
   bool can_grow() const;
   /// Later appends answer `stopped`; take() gives out what there is, then `ended`.

@@ -184,7 +184,13 @@ JournalSummary inspect_journal(os::Directory& directory, Position from,
   out.end = found.segments.back().end;
   out.publishes_by_lane.resize(found.lanes);
   for (const RecoveredSegment& segment : found.segments) {
-    out.segments.push_back({segment.file, segment.base, segment.end, segment.file_bytes});
+    const bool active = &segment == &found.segments.back();
+    const bool retained = !active && segment.end <= found.trimmed;
+    out.segments.push_back({segment.file, segment.base, segment.end, segment.file_bytes, retained});
+    if (retained) {
+      out.retained_bytes += segment.file_bytes;
+      if (!out.retained_since) out.retained_since = segment.oldest;
+    }
     for (std::size_t lane = 0; lane < segment.publishes.size(); ++lane) {
       if (out.publishes_by_lane.size() <= lane) out.publishes_by_lane.resize(lane + 1);
       out.publishes_by_lane[lane] += segment.publishes[lane];

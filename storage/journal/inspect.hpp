@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,7 @@ struct SegmentSummary {
   Position first;                // of its first byte
   Position end;                  // after its last valid record
   std::uint64_t file_bytes = 0;  // size of the file, zeros to come included
+  bool retained = false;         // every sink has flushed it; kept for a database that goes back
 };
 
 /// A QoS 2 packet id that a client has published with and not yet released.
@@ -53,6 +55,8 @@ struct JournalSummary {
   Position first;  // oldest byte kept
   Position end;    // after the last valid record
   std::vector<SegmentSummary> segments;
+  std::uint64_t retained_bytes = 0;         // of the segments that are retained
+  std::optional<Timestamp> retained_since;  // the oldest receive time in them
   /// By RecordType: records[static_cast<std::size_t>(RecordType::publish)].
   std::array<std::uint64_t, record_types> records{};
   std::array<std::uint64_t, 3> publishes_by_qos{};

@@ -8,8 +8,12 @@
 //   the commit thread            swaps the buffer, writes it, fdatasyncs, publishes durable().
 //   read()                       the lanes; from memory while they keep up, else from segments.
 //   trim()                       one thread; below what every sink has flushed.
+//   need()                       the lanes; a database went back to an earlier checkpoint.
 //
-// Invariant: first() <= trimmed <= checkpoint <= durable() <= appended().
+// Invariant: first() <= trimmed() <= checkpoint <= durable() <= appended().
+//
+// What lies in [first(), trimmed()) may go and is retained: for JournalOptions::keep, and only in
+// disk space that nothing else wants. The file "flushed" beside the segments remembers trimmed().
 //
 // A failed write or fdatasync is final: it is never retried, nothing more becomes durable, every
 // later append answers `stopped`, and on_failure is called once, on the commit thread.
@@ -48,6 +52,9 @@ struct JournalOptions {
   std::size_t batch_bytes = 8U << 20;         // open buffer, at most; bounds a record as well
   std::size_t window_bytes = 64U << 20;       // recent batches kept in memory for the lanes
   std::uint16_t lanes = 1;  // for a new journal; an existing one that is not drained keeps its own
+  /// How long a segment stays that every sink has flushed, after its newest record.
+  std::chrono::seconds keep{0};
+  os::Clock* clock = &os::system_clock();  // outlives the journal
 };
 
 struct Appended {
@@ -113,6 +120,10 @@ class Journal {
   virtual std::uint64_t count(Lane lane, Position from) const = 0;
   /// Disk used by segments now, bytes.
   virtual std::uint64_t disk_bytes() const noexcept = 0;
+  /// As far as every sink had flushed, at the last trim() that went beyond; at least first().
+  virtual Position trimmed() const noexcept = 0;
+  /// Disk used by segments wholly below trimmed(), bytes.
+  virtual std::uint64_t retained_bytes() const = 0;
   /// Commits so far (each one write and one fdatasync).
   virtual std::uint64_t commits() const noexcept = 0;
 
@@ -121,8 +132,12 @@ class Journal {
   /// `from`, or `wait` has passed. Throws JournalCorrupt when a segment's bytes do not verify.
   virtual std::shared_ptr<const Batch> read(Position from, std::stop_token stop,
                                             std::chrono::milliseconds wait) = 0;
-  /// Segments wholly below `flushed` are recycled or deleted.
+  /// Segments wholly below `flushed` may go: recycled or deleted once they are older than `keep`,
+  /// or when their place is wanted.
   virtual void trim(Position flushed) = 0;
+  /// A sink's checkpoint is at `from`: what lies behind it stays until a trim() goes beyond again.
+  /// Returns first(), which may be greater.
+  virtual Position need(Position from) = 0;
 };
 
 }  // namespace rowgate::storage

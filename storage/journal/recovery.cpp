@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 
 #include "storage/journal/segment_scan.hpp"
 
@@ -21,6 +22,7 @@ class Recovery {
       const Position* next = i + 1 < bases.size() ? &bases[i + 1] : nullptr;
       if (!segment(bases[i], next)) break;
     }
+    read_flushed();
     return std::move(out_);
   }
 
@@ -50,7 +52,10 @@ class Recovery {
                                  "position {}: a segment is missing, or this one is damaged",
                                  name, base.value));
     }
-    RecoveredSegment seg{name, base, base, require((*file)->size()), {}};
+    RecoveredSegment seg;
+    seg.file = name;
+    seg.base = seg.end = base;
+    seg.file_bytes = require((*file)->size());
     if (!header(**file, seg)) return false;
     out_.segments.push_back(std::move(seg));
     records(**file, next);
@@ -66,10 +71,7 @@ class Recovery {
                      "it does not begin with a valid segment record for this position");
     }
     if (body.version < format::oldest_version || body.version > format::version) {
-      return corrupt(
-          seg.file, seg.base, seg.base,
-          fmt::format("it has format version {}, and this program reads versions {} to {}",
-                      body.version, format::oldest_version, format::version));
+      return foreign_version(seg, body.version);
     }
     if (out_.segments.empty()) {
       out_.id = body.id;
@@ -114,8 +116,10 @@ class Recovery {
     ++out_.records[static_cast<std::size_t>(type)];
     switch (type) {
       case RecordType::segment:
-      case RecordType::mark:
       case RecordType::event:
+        break;
+      case RecordType::mark:
+        out_.last_commit = seg.end;
         break;
       case RecordType::snapshot:
         out_.open_ids.read_snapshot(format::snapshot_body(record));
@@ -126,6 +130,9 @@ class Recovery {
         const std::size_t lane = view.publish.lane.value;
         if (seg.publishes.size() <= lane) seg.publishes.resize(lane + 1);
         ++seg.publishes[lane];
+        const Timestamp received = view.publish.received_at;
+        seg.oldest = std::min(seg.oldest.value_or(received), received);
+        seg.newest = std::max(seg.newest.value_or(received), received);
         if (view.publish.qos == 2 && view.publish.packet_id != 0) {
           out_.open_ids.insert(view.publish.client_id, view.publish.packet_id);
         }
@@ -176,6 +183,22 @@ class Recovery {
     return true;
   }
 
+  /// Without the file, or with another journal's, all may still be wanted.
+  void read_flushed() {
+    if (out_.segments.empty()) return;
+    out_.trimmed = out_.segments.front().base;
+    const auto text = os::read_file(directory_, flushed_file);
+    if (!text) return;
+    const std::string id = format::to_hex(out_.id) + ' ';
+    if (!std::string_view(*text).starts_with(id)) return;
+    Position flushed;
+    const char* const end = text->data() + text->size();
+    const auto got = std::from_chars(text->data() + id.size(), end, flushed.value);
+    if (got.ec != std::errc{} || got.ptr == end || *got.ptr != '\n') return;
+    if (flushed > out_.segments.back().end) return;
+    out_.trimmed = std::max(out_.trimmed, flushed);
+  }
+
   bool corrupt(const std::string& file, Position base, Position at, std::string_view why) {
     out_.state = JournalState::corrupt;
     damaged(file, base, at);
@@ -184,6 +207,20 @@ class Recovery {
         "to a safe place, look at it with `rowgate journal verify`, then follow \"A corrupt "
         "journal\" in docs/journal-format.md.",
         directory_.path(), file, at.value - base.value, at.value, why);
+    return false;
+  }
+
+  bool foreign_version(const RecoveredSegment& seg, std::uint16_t version) {
+    const bool newer = version > format::version;
+    out_.state = JournalState::corrupt;
+    damaged(seg.file, seg.base, seg.base);
+    out_.finding = fmt::format(
+        "{}/{} has format version {}, and this program reads versions {} to {}: {}. Nothing was "
+        "changed. See \"Versions\" in docs/journal-format.md.",
+        directory_.path(), seg.file, version, format::oldest_version, format::version,
+        newer ? "a newer program wrote it; start that one, or one that is newer still"
+              : "an older program wrote it; let that one, or one that reads both versions, drain "
+                "it first");
     return false;
   }
 
@@ -201,6 +238,10 @@ class Recovery {
 };
 
 }  // namespace
+
+std::string flushed_text(const format::JournalId& id, Position flushed) {
+  return fmt::format("{} {}\n", format::to_hex(id), flushed.value);
+}
 
 Recovered recover(os::Directory& directory, const RecordVisitor& visit) {
   return Recovery(directory, visit).run();

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,8 @@ struct RecoveredSegment {
   Position end;  // after its last valid record
   std::uint64_t file_bytes = 0;
   std::vector<std::uint64_t> publishes;  // by lane
+  std::optional<Timestamp> oldest;       // receive times of its publishes
+  std::optional<Timestamp> newest;
 };
 
 struct Recovered {
@@ -35,9 +38,16 @@ struct Recovered {
   std::uint16_t version = 0;  // of the last segment
   std::uint16_t lanes = 0;
   std::vector<RecoveredSegment> segments;
+  Position last_commit;  // its mark; all before it was on disk when it was made
   OpenIds open_ids;
   std::array<std::uint64_t, record_types> records{};  // by RecordType
+  Position trimmed;  // Journal::trimmed() as the file "flushed" remembers it
 };
+
+/// The file in the journal's directory that remembers how far every sink had flushed.
+inline constexpr std::string_view flushed_file = "flushed";
+/// Its text: "<journal id> <position>\n".
+std::string flushed_text(const format::JournalId& id, Position flushed);
 
 /// Sees each valid record, in order, with the segment it is in.
 using RecordVisitor = std::function<void(const RecoveredSegment&, std::string_view record)>;

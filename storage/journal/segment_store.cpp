@@ -18,8 +18,13 @@ const std::string zeros(1U << 20, '\0');
 
 }  // namespace
 
-SegmentStore::SegmentStore(std::unique_ptr<os::Directory> directory, std::uint64_t segment_bytes)
-    : directory_(std::move(directory)), segment_bytes_(segment_bytes) {
+SegmentStore::SegmentStore(std::unique_ptr<os::Directory> directory, const Limits& limits,
+                           os::Clock& clock)
+    : directory_(std::move(directory)),
+      segment_bytes_(limits.segment_bytes),
+      max_bytes_(limits.max_bytes),
+      keep_(limits.keep),
+      clock_(clock) {
   bool removed = false;
   for (const std::string& name : require(directory_->list())) {
     if (name.rfind(spare_prefix, 0) != 0) continue;
@@ -34,12 +39,24 @@ SegmentStore::SegmentStore(std::unique_ptr<os::Directory> directory, std::uint64
 void SegmentStore::adopt(const Recovered& recovered) {
   std::uint64_t disk = 0;
   for (const RecoveredSegment& seg : recovered.segments) {
-    segments_.push_back({seg.file, seg.base, seg.file_bytes, seg.publishes});
+    // One without a publish is as old as the one before it.
+    if (seg.newest) active_newest_ = *seg.newest;
+    const bool wanted = &seg == &recovered.segments.back() || seg.end > recovered.trimmed;
+    segments_.push_back(
+        {seg.file, seg.base, seg.file_bytes, seg.publishes, active_newest_, wanted});
     disk += seg.file_bytes;
   }
+  id_ = recovered.id;
+  trimmed_ = recovered.trimmed.value;
   const RecoveredSegment& last = recovered.segments.back();
   active_ = require(directory_->open(last.file, os::Directory::Mode::read_write));
   // A killed process leaves writes, and names, that reading shows and a power cut would take back.
+  // After a failed fdatasync no further one would help: the system holds for clean what never came
+  // to the disk. Only the last commit can be so, since none follows a failure: it is written again.
+  const std::uint64_t offset = recovered.last_commit.value - last.base.value;
+  std::string commit(last.end.value - recovered.last_commit.value, '\0');
+  commit.resize(require(active_->read_at(offset, commit.data(), commit.size())));
+  require(active_->write_at(offset, commit));
   require(active_->sync_data());
   require(directory_->sync());
   active_base_ = last.base;
@@ -80,6 +97,15 @@ Result<SegmentStore::Spare, os::Error> SegmentStore::take_spare() {
     }
   }
   if (filling_) return *std::exchange(filling_, std::nullopt);
+  make_way();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!spares_.empty()) {
+      Spare spare = std::move(spares_.back());
+      spares_.pop_back();
+      return spare;
+    }
+  }
   return make_spare();
 }
 
@@ -100,7 +126,8 @@ SegmentStore::Done SegmentStore::begin_segment(Position base, std::string_view b
   active_filled_ = spare->filled;
   const std::lock_guard lock(mutex_);
   grown(active_filled_, active_used_);
-  segments_.push_back({name, base, active_filled_, {}});
+  if (!segments_.empty()) segments_.back().newest = active_newest_;
+  segments_.push_back({name, base, active_filled_, {}, {}, true});
   return {};
 }
 
@@ -116,6 +143,7 @@ Result<Position, os::Error> SegmentStore::begin_anew(const format::SegmentBody& 
   format::seal(RecordType::snapshot, snapshot_size, seed, {base.value + format::segment_size},
                snapshot);
   format::write_mark(base, seed, {base.value + opening}, bytes.data() + opening);
+  id_ = segment.id;
   if (auto done = begin_segment(base, bytes); !done) return done.error();
   active_opening_only_ = true;
   const std::lock_guard dropping(drop_mutex_);
@@ -132,7 +160,12 @@ Result<Position, os::Error> SegmentStore::begin_anew(const format::SegmentBody& 
 
 SegmentStore::Done SegmentStore::commit(const PendingCommit& pending) {
   active_opening_only_ = false;
-  if (pending.new_segment) return begin_segment(pending.first, pending.bytes);
+  if (pending.new_segment) {
+    auto done = begin_segment(pending.first, pending.bytes);
+    active_newest_ = clock_.now();
+    return done;
+  }
+  active_newest_ = clock_.now();
   if (auto done = active_->write_at(active_used_, pending.bytes); !done) return done.error();
   if (auto done = active_->sync_data(); !done) return done.error();
   active_used_ += pending.bytes.size();
@@ -166,6 +199,11 @@ SegmentStore::Done SegmentStore::fill(std::uint64_t bytes) {
 
 SegmentStore::Done SegmentStore::fill_spare(std::uint64_t bytes) {
   if (!filling_) {
+    make_way();
+    {
+      const std::lock_guard lock(mutex_);
+      if (!spares_.empty()) return {};
+    }
     auto made = make_spare();
     if (!made) return made.error();
     filling_ = std::move(*made);
@@ -189,14 +227,14 @@ SegmentStore::Done SegmentStore::drop_oldest() {
     unsynced_ = false;
   }
   Segment oldest;
-  bool keep = false;
+  bool recycle = false;
   {
     const std::lock_guard lock(mutex_);
     oldest = segments_.front();
-    keep = spares_.size() < spares_kept && oldest.bytes == segment_bytes_;
+    recycle = spares_.size() < spares_kept && oldest.bytes == segment_bytes_;
   }
   Spare spare;
-  if (keep) {
+  if (recycle) {
     auto file = directory_->open(oldest.file, os::Directory::Mode::read_write);
     if (!file) return file.error();
     spare = {fmt::format("{}{}", spare_prefix, ++spares_made_), std::move(*file), oldest.bytes};
@@ -214,7 +252,7 @@ SegmentStore::Done SegmentStore::drop_oldest() {
   if (auto done = directory_->sync(); !done) return done.error();
   unsynced_ = false;
   // Only now: a spare that a crash could give its old name back must not be written to.
-  if (keep) {
+  if (recycle) {
     const std::lock_guard lock(mutex_);
     spares_.push_back(std::move(spare));
   }
@@ -222,20 +260,85 @@ SegmentStore::Done SegmentStore::drop_oldest() {
 }
 
 std::uint64_t SegmentStore::trim(Position flushed) {
-  std::uint64_t freed = 0;
   const std::lock_guard dropping(drop_mutex_);
+  std::uint64_t freed = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 1; i < segments_.size() && segments_[i].base <= flushed; ++i) {
+      if (std::exchange(segments_[i - 1].wanted, false)) freed += promised(segments_[i - 1]);
+    }
+    if (flushed > Position{trimmed_.load()}) {
+      trimmed_.store(flushed.value, std::memory_order_release);
+    }
+  }
+  if (freed > 0) remember_trimmed(flushed);
   for (;;) {
-    std::uint64_t bytes = 0;
     {
       const std::lock_guard lock(mutex_);
       if (segments_.size() < 2 || segments_[1].base > flushed) return freed;
-      bytes = std::max(segments_.front().bytes, segment_bytes_);
+      if (!is_outdated(segments_.front().newest)) return freed;
     }
-    const Position before = first();
-    const auto done = drop_oldest();
-    if (first() != before) freed += bytes;
-    if (!done) return freed;
+    if (const auto done = drop_oldest(); !done) return freed;
   }
+}
+
+std::uint64_t SegmentStore::need(Position from) {
+  const std::lock_guard dropping(drop_mutex_);
+  std::uint64_t needed = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (from >= Position{trimmed_.load()}) return 0;
+    for (std::size_t i = 1; i < segments_.size(); ++i) {
+      if (segments_[i].base <= from) continue;
+      if (!std::exchange(segments_[i - 1].wanted, true)) needed += promised(segments_[i - 1]);
+    }
+    trimmed_.store(from.value, std::memory_order_release);
+  }
+  remember_trimmed(from);
+  return needed;
+}
+
+void SegmentStore::make_way() {
+  const std::lock_guard dropping(drop_mutex_);
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      const std::uint64_t unfilled = segment_bytes_ - std::min(active_filled_, segment_bytes_);
+      const bool fits = disk_bytes_ + unfilled + segment_bytes_ <= max_bytes_;
+      if (fits || !spares_.empty() || segments_.size() < 2) return;
+      if (segments_.front().wanted) return;
+    }
+    if (const auto done = drop_oldest(); !done) return;
+  }
+}
+
+bool SegmentStore::is_outdated(Timestamp newest) const noexcept {
+  return keep_.count() == 0 ||
+         clock_.now().micros - newest.micros > std::chrono::microseconds(keep_).count();
+}
+
+/// Where that fails, the next start takes more for wanted than is.
+void SegmentStore::remember_trimmed(Position to) {
+  if (keep_.count() > 0) (void)os::write_file(*directory_, flushed_file, flushed_text(id_, to));
+}
+
+std::uint64_t SegmentStore::retained_bytes() const {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t bytes = 0;
+  for (const Segment& segment : segments_) bytes += segment.wanted ? 0 : segment.bytes;
+  return bytes;
+}
+
+std::uint64_t SegmentStore::disk_promised() const {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t bytes = 0;
+  for (const Segment& segment : segments_) bytes += segment.wanted ? promised(segment) : 0;
+  return bytes;
+}
+
+/// What a segment takes or will take.
+std::uint64_t SegmentStore::promised(const Segment& segment) const noexcept {
+  return std::max(segment.bytes, segment_bytes_);
 }
 
 std::shared_ptr<const Batch> SegmentStore::read_run(Position from, Position until,

@@ -4,8 +4,11 @@
 //
 // Files: "<base>.seg" is a segment, "spare-<n>" a file full of zeros or of old records that becomes
 // one. A spare gets a segment's name only after its first commit is on disk, and loses it before
-// anything else happens to it, so a .seg file always begins with valid records.
+// anything else happens to it, so a .seg file always begins with valid records. "flushed" remembers
+// how far every sink had flushed.
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -17,6 +20,7 @@
 #include "storage/journal/batch.hpp"
 #include "storage/journal/open_ids.hpp"
 #include "storage/journal/recovery.hpp"
+#include "storage/os/clock.hpp"
 #include "storage/os/file.hpp"
 
 namespace rowgate::storage {
@@ -24,9 +28,14 @@ namespace rowgate::storage {
 class SegmentStore {
  public:
   using Done = Result<void, os::Error>;
+  struct Limits {
+    std::uint64_t segment_bytes;
+    std::uint64_t max_bytes;    // of all files; what may go makes way for what comes
+    std::chrono::seconds keep;  // how long what may go stays
+  };
 
-  /// Removes spares of an earlier run.
-  SegmentStore(std::unique_ptr<os::Directory> directory, std::uint64_t segment_bytes);
+  /// Removes spares of an earlier run. `clock` outlives the store.
+  SegmentStore(std::unique_ptr<os::Directory> directory, const Limits& limits, os::Clock& clock);
 
   // At start-up, before there are threads. These throw JournalError.
 
@@ -35,6 +44,8 @@ class SegmentStore {
   void adopt(const Recovered& recovered);
   /// Cuts the active segment's file off at `end`.
   void cut(Position end);
+  /// Disk promised to segments that may not go, as adopted.
+  std::uint64_t disk_promised() const;
   /// Publish records of `lane` in [from, until): whole segments by the counts recovery made.
   std::uint64_t count(Lane lane, Position from, Position until) const;
 
@@ -52,17 +63,26 @@ class SegmentStore {
   /// Writes the next `bytes` of zeros ahead of need, into the active segment or a spare.
   Done fill(std::uint64_t bytes);
   bool holds_only_openings() const noexcept { return active_opening_only_; }
+  /// Whether even the newest record is older than what may go stays.
+  bool outdated() const noexcept { return is_outdated(active_newest_); }
 
-  // The thread that trims.
+  // The thread that trims, and the lanes.
 
-  /// Returns the disk space given up. Stops at the first trouble; the next trim goes on from there.
+  /// Returns the disk space that nothing needs any more, be it given up or retained. Stops at the
+  /// first trouble; the next trim goes on from there.
   std::uint64_t trim(Position flushed);
+  /// Returns the disk space that is needed again.
+  std::uint64_t need(Position from);
 
   // Any thread.
 
   /// Verified records from `from` on, up to `until` at most. Throws JournalCorrupt, JournalError.
   std::shared_ptr<const Batch> read_run(Position from, Position until, std::uint32_t seed) const;
   Position first() const noexcept { return {first_.load(std::memory_order_acquire)}; }
+  Position trimmed() const noexcept {
+    return std::max(first(), Position{trimmed_.load(std::memory_order_acquire)});
+  }
+  std::uint64_t retained_bytes() const;
   std::uint64_t disk_bytes() const noexcept { return disk_bytes_.load(std::memory_order_relaxed); }
 
  private:
@@ -71,6 +91,8 @@ class SegmentStore {
     Position base;
     std::uint64_t bytes = 0;               // size of the file
     std::vector<std::uint64_t> publishes;  // by lane, as recovered
+    Timestamp newest;                      // of its records; not of the active segment
+    bool wanted = true;                    // not below what every sink has flushed
   };
   struct Spare {
     std::string file;
@@ -81,14 +103,24 @@ class SegmentStore {
   Result<Spare, os::Error> take_spare();
   Result<Spare, os::Error> make_spare();
   Done begin_segment(Position base, std::string_view bytes);
-  Done drop_oldest();  // with drop_mutex_ held
+  /// Retained segments go, the oldest first, where a further file would break the limit.
+  void make_way();
+  bool is_outdated(Timestamp newest) const noexcept;
+  void remember_trimmed(Position to);  // with drop_mutex_ held
+  Done drop_oldest();                  // with drop_mutex_ held
+  std::uint64_t promised(const Segment& segment) const noexcept;
   Done fill_spare(std::uint64_t bytes);
   void grown(std::uint64_t& bytes, std::uint64_t to);
   [[noreturn]] void throw_corrupt(const Segment& segment, Position at) const;
 
   const std::unique_ptr<os::Directory> directory_;
   const std::uint64_t segment_bytes_;
+  const std::uint64_t max_bytes_;
+  const std::chrono::seconds keep_;
+  os::Clock& clock_;
+  format::JournalId id_{};
   std::atomic<std::uint64_t> first_{0};
+  std::atomic<std::uint64_t> trimmed_{0};  // written with drop_mutex_ held
   std::atomic<std::uint64_t> disk_bytes_{0};
   std::atomic<std::uint64_t> spares_made_{0};
 
@@ -98,6 +130,7 @@ class SegmentStore {
   std::uint64_t active_used_ = 0;    // offset behind the last record
   std::uint64_t active_filled_ = 0;  // size of the file
   bool active_opening_only_ = false;
+  Timestamp active_newest_;       // about when its last record came
   std::optional<Spare> filling_;  // a new spare, not all zeros yet
 
   std::mutex drop_mutex_;  // one drops segments at a time; guards unsynced_

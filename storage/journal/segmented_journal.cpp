@@ -35,13 +35,6 @@ AppendBuffer::Limits limits_from(const JournalOptions& o) {
   return limits;
 }
 
-std::uint64_t disk_used(const Recovered& found, std::uint64_t segment_bytes) {
-  return std::accumulate(found.segments.begin(), found.segments.end(), std::uint64_t{0},
-                         [&](std::uint64_t sum, const RecoveredSegment& s) {
-                           return sum + std::max(s.file_bytes, segment_bytes);
-                         });
-}
-
 /// As a journal is new, or was closed with every record flushed to the sinks: one segment and in it
 /// nothing but the opening records.
 bool only_openings(const Recovered& found) noexcept {
@@ -53,6 +46,11 @@ bool only_openings(const Recovered& found) noexcept {
 
 std::unique_ptr<Journal> Journal::open(std::unique_ptr<os::Directory> directory,
                                        const JournalOptions& options) {
+  return SegmentedJournal::open(std::move(directory), options);
+}
+
+std::unique_ptr<SegmentedJournal> SegmentedJournal::open(std::unique_ptr<os::Directory> directory,
+                                                         const JournalOptions& options) {
   if (const auto locked = directory->lock("lock"); !locked) {
     if (locked.error().code != EWOULDBLOCK) throw JournalError(locked.error().message);
     throw JournalError(fmt::format(
@@ -64,7 +62,8 @@ std::unique_ptr<Journal> Journal::open(std::unique_ptr<os::Directory> directory,
   Recovered found = recover(*directory);
   if (found.state == JournalState::corrupt) throw JournalCorrupt(found.finding);
 
-  auto store = std::make_unique<SegmentStore>(std::move(directory), limits.segment_bytes);
+  const SegmentStore::Limits kept{limits.segment_bytes, limits.max_bytes, options.keep};
+  auto store = std::make_unique<SegmentStore>(std::move(directory), kept, *options.clock);
   AppendBuffer::Start start;
   start.open_ids = std::move(found.open_ids);
   if (found.state == JournalState::empty) {
@@ -82,10 +81,10 @@ std::unique_ptr<Journal> Journal::open(std::unique_ptr<os::Directory> directory,
     start.segment = {format::version, found.lanes, found.id};
     start.end = last.end;
     start.segment_base = last.base;
-    start.disk_used = disk_used(found, limits.segment_bytes);
     // What an older program must not meet there goes into a segment that it refuses.
     start.segment_closed = found.version < format::version;
     store->adopt(found);
+    start.disk_used = store->disk_promised();
     if (found.state == JournalState::torn_tail) store->cut(last.end);
   }
   return std::make_unique<SegmentedJournal>(std::move(store), limits, std::move(start));
@@ -110,7 +109,10 @@ void SegmentedJournal::start(std::function<void(Position)> on_durable,
   const std::lock_guard lock(thread_mutex_);
   on_durable_ = std::move(on_durable);
   on_failure_ = std::move(on_failure);
-  thread_ = std::thread([this] { commit_loop(); });
+  thread_ = std::thread([this] {
+    while (step(true) != Step::ended) {
+    }
+  });
   pthread_setname_np(thread_.native_handle(), "rowgate-commit");
 }
 
@@ -123,32 +125,37 @@ void SegmentedJournal::stop() noexcept {
   window_.close();
 }
 
-void SegmentedJournal::commit_loop() {
+SegmentedJournal::Step SegmentedJournal::step(bool wait) noexcept {
   try {
-    std::uint64_t owed = 0;  // zeros to write, so that filling keeps ahead of a journal never idle
-    for (;;) {
-      PendingCommit pending;
-      const bool fill = store_->wants_filling(buffer_.can_grow());
-      switch (buffer_.take(pending, !fill)) {
-        case AppendBuffer::Taken::ended:
-          begin_anew_if_drained();
-          return;
-        case AppendBuffer::Taken::batch:
-          if (!commit(pending)) return;
-          owed = fill ? owed + 2 * pending.bytes.size() : 0;
-          if (owed < slice_bytes) break;
-          owed = 0;
-          [[fallthrough]];
-        case AppendBuffer::Taken::nothing:
-          if (const auto done = store_->fill(slice_bytes); !done) {
-            return fail(done.error().message);
-          }
-          break;
-      }
-    }
+    return try_step(wait);
   } catch (const std::exception& e) {
     fail(e.what());
+    return Step::ended;
   }
+}
+
+SegmentedJournal::Step SegmentedJournal::try_step(bool wait) {
+  PendingCommit pending;
+  const bool fill = store_->wants_filling(buffer_.can_grow());
+  switch (buffer_.take(pending, wait && !fill)) {
+    case AppendBuffer::Taken::ended:
+      begin_anew_if_drained();
+      return Step::ended;
+    case AppendBuffer::Taken::batch:
+      if (!commit(pending)) return Step::ended;
+      owed_ = fill ? owed_ + 2 * pending.bytes.size() : 0;
+      if (owed_ < slice_bytes) return Step::worked;
+      owed_ = 0;
+      break;
+    case AppendBuffer::Taken::nothing:
+      if (!fill) return Step::idle;
+      break;
+  }
+  if (const auto done = store_->fill(slice_bytes); !done) {
+    fail(done.error().message);
+    return Step::ended;
+  }
+  return Step::worked;
 }
 
 bool SegmentedJournal::commit(const PendingCommit& pending) {
@@ -163,11 +170,11 @@ bool SegmentedJournal::commit(const PendingCommit& pending) {
   return true;
 }
 
-/// A journal whose every record is flushed to the sinks is closed with a fresh segment, so that the
-/// next start may choose another number of lanes.
+/// A journal whose every record is flushed to the sinks, and that retains none, is closed with a
+/// fresh segment, so that the next start may choose another number of lanes.
 void SegmentedJournal::begin_anew_if_drained() {
   const Position end = window_.durable();
-  if (store_->holds_only_openings() || Position{flushed_.load()} < end) return;
+  if (store_->holds_only_openings() || store_->trimmed() < end || !store_->outdated()) return;
   // Nothing is promised by it, so a failure is no failure of the journal: whatever it leaves behind
   // is a journal that opens, with the lanes it has.
   (void)buffer_.with_open_ids(
@@ -238,10 +245,12 @@ std::shared_ptr<const Batch> SegmentedJournal::read(Position from, std::stop_tok
 }
 
 void SegmentedJournal::trim(Position flushed) {
-  std::uint64_t before = flushed_.load();
-  while (before < flushed.value && !flushed_.compare_exchange_weak(before, flushed.value)) {
-  }
   buffer_.freed(store_->trim(flushed));
+}
+
+Position SegmentedJournal::need(Position from) {
+  buffer_.needed(store_->need(from));
+  return first();
 }
 
 }  // namespace rowgate::storage

@@ -1,7 +1,7 @@
 #pragma once
 // The Journal of journal.hpp, put together: AppendBuffer (memory), SegmentStore (disk), Window
 // (memory of what is on disk) and the commit thread that moves batches from the first through the
-// second to the third.
+// second to the third. That thread is a loop around step(), which one may also call oneself.
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -23,6 +23,19 @@ class SegmentedJournal final : public Journal {
                    AppendBuffer::Start start);
   ~SegmentedJournal() override;
 
+  /// Journal::open().
+  static std::unique_ptr<SegmentedJournal> open(std::unique_ptr<os::Directory> directory,
+                                                const JournalOptions& options);
+
+  enum class Step : std::uint8_t {
+    worked,  // a commit is on disk, or zeros are
+    idle,    // there was nothing to do
+    ended    // stop() was called and all is committed, or the journal has failed
+  };
+  /// What the commit thread does once: one commit, or one slice of zeros ahead of need. `wait`:
+  /// sleeps while there is neither. For who has not called start(), and not after `ended`.
+  Step step(bool wait) noexcept;
+
   void start(std::function<void(Position)> on_durable,
              std::function<void(const std::string&)> on_failure) override;
   void stop() noexcept override;
@@ -43,6 +56,8 @@ class SegmentedJournal final : public Journal {
   Position recovered() const noexcept override { return recovered_; }
   std::uint64_t count(Lane lane, Position from) const override;
   std::uint64_t disk_bytes() const noexcept override { return store_->disk_bytes(); }
+  Position trimmed() const noexcept override { return store_->trimmed(); }
+  std::uint64_t retained_bytes() const override { return store_->retained_bytes(); }
   std::uint64_t commits() const noexcept override {
     return commits_.load(std::memory_order_relaxed);
   }
@@ -50,9 +65,10 @@ class SegmentedJournal final : public Journal {
   std::shared_ptr<const Batch> read(Position from, std::stop_token stop,
                                     std::chrono::milliseconds wait) override;
   void trim(Position flushed) override;
+  Position need(Position from) override;
 
  private:
-  void commit_loop();
+  Step try_step(bool wait);
   bool commit(const PendingCommit& pending);
   void begin_anew_if_drained();
   void fail(const std::string& why);
@@ -65,7 +81,8 @@ class SegmentedJournal final : public Journal {
   AppendBuffer buffer_;
   Window window_;
   std::atomic<std::uint64_t> commits_{0};
-  std::atomic<std::uint64_t> flushed_{0};  // the highest trim()
+  /// Zeros to write, so that filling keeps ahead of a journal never idle. step()'s own.
+  std::uint64_t owed_ = 0;
 
   std::function<void(Position)> on_durable_;
   std::function<void(const std::string&)> on_failure_;

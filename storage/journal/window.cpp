@@ -28,6 +28,7 @@ void Window::close() {
 
 bool Window::wait_beyond(Position from, std::stop_token stop, std::chrono::milliseconds wait) {
   if (durable() > from) return !stop.stop_requested();
+  if (wait.count() <= 0) return false;
   // "For ever" must not overflow the clock.
   wait = std::min<std::chrono::milliseconds>(wait, std::chrono::hours(24));
   std::unique_lock lock(mutex_);
