@@ -5,6 +5,7 @@
 #include <optional>
 #include <pqxx/pqxx>
 
+#include "storage/sink/postgres/cut_off.hpp"
 #include "storage/sink/postgres/ddl.hpp"
 #include "storage/sink/postgres/outcome.hpp"
 #include "storage/sink/postgres/read_table.hpp"
@@ -14,6 +15,9 @@ namespace {
 
 /// "rowgate" in ASCII: the advisory lock that all gateways' DDL in one database takes.
 constexpr const char* ddl_lock = "SELECT pg_advisory_xact_lock(32210694764422245)";
+
+/// Longer than the session's statement_timeout: building a key's index over old rows takes time.
+constexpr std::chrono::seconds statement_limit{310};
 
 /// libpq's defaults wait for minutes; what the URL says itself wins.
 std::string with_time_limits(std::string url) {
@@ -62,8 +66,9 @@ Changes plan_in(pqxx::transaction_base& tx, const schema::Table& table, Timestam
 }
 
 /// Runs the steps; what may fail and does becomes a note.
-void run(pqxx::dbtransaction& tx, Changes& changes) {
+void run(pqxx::dbtransaction& tx, Changes& changes, CutOff& cut_off) {
   for (const Step& step : changes.steps) {
+    cut_off.allow(statement_limit);
     if (step.otherwise.empty()) {
       tx.exec(step.sql);
       continue;
@@ -96,13 +101,17 @@ Care care_of(const ExistingTable& existing, const schema::Table& table) {
 }  // namespace
 
 struct Catalogue::State {
-  State(const std::string& url, bool first)
-      : connection(with_time_limits(url)), no_notices(connection), first_contact(first) {
+  State(const std::string& url, bool first, IngestConnection::Limits wanted)
+      : connection(with_time_limits(url)),
+        no_notices(connection),
+        first_contact(first),
+        limits(wanted) {
+    const CutOff cut_off(connection.sock(), limits.answer, limits.give_up_at);
     pqxx::nontransaction tx(connection);
     tx.exec(
         "SET client_min_messages = error; SET lock_timeout = '10s'; SET TimeZone = 'UTC'; SET "
         "DateStyle = 'ISO'; "
-        "SET statement_timeout = '300s'");  // building a key's index over old rows takes time
+        "SET statement_timeout = '300s'");
   }
 
   /// Runs `work` and turns what it throws into a SinkError.
@@ -119,9 +128,23 @@ struct Catalogue::State {
     }
   }
 
+  /// As guarded(), for work(CutOff&) that waits for the server, which may have fallen silent.
+  template <class T, class Work>
+  SinkResult<T> bounded(std::string_view what, Work work) {
+    CutOff cut_off(connection.sock(), limits.answer, limits.give_up_at);
+    auto result = guarded<T>(what, first_contact, [&] { return work(cut_off); });
+    if (!result && cut_off.cut())
+      return SinkError{CommitOutcome::retry,
+                       fmt::format("{}: PostgreSQL: no answer in time, or until the gateway had to "
+                                   "stop; connection given up",
+                                   what)};
+    return result;
+  }
+
   pqxx::connection connection;
   pqxx::quiet_errorhandler no_notices;
   bool first_contact;
+  IngestConnection::Limits limits;
 };
 
 Catalogue::Catalogue(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -129,32 +152,32 @@ Catalogue::~Catalogue() = default;
 Catalogue::Catalogue(Catalogue&&) noexcept = default;
 Catalogue& Catalogue::operator=(Catalogue&&) noexcept = default;
 
-SinkResult<Catalogue> Catalogue::connect(const std::string& url, bool first_contact) {
+SinkResult<Catalogue> Catalogue::connect(const std::string& url, bool first_contact,
+                                         IngestConnection::Limits limits) {
   return State::guarded<Catalogue>("connect to PostgreSQL", first_contact, [&] {
-    return Catalogue(std::make_unique<State>(url, first_contact));
+    return Catalogue(std::make_unique<State>(url, first_contact, limits));
   });
 }
 
 SinkResult<void> Catalogue::ensure_checkpoint() {
-  return State::guarded<void>(
-      "create rowgate_checkpoint", state_->first_contact, [&]() -> SinkResult<void> {
-        const auto exists = [](pqxx::transaction_base& tx) {
-          return !tx.exec("SELECT 1 FROM pg_class WHERE oid = to_regclass('rowgate_checkpoint')")
-                      .empty();
-        };
-        if (pqxx::nontransaction look(state_->connection); exists(look)) return {};
-        pqxx::work tx(state_->connection);
-        tx.exec(ddl_lock);
-        if (!exists(tx)) tx.exec(create_checkpoint);
-        tx.commit();
-        return {};
-      });
+  return state_->bounded<void>("create rowgate_checkpoint", [&](const CutOff&) -> SinkResult<void> {
+    const auto exists = [](pqxx::transaction_base& tx) {
+      return !tx.exec("SELECT 1 FROM pg_class WHERE oid = to_regclass('rowgate_checkpoint')")
+                  .empty();
+    };
+    if (pqxx::nontransaction look(state_->connection); exists(look)) return {};
+    pqxx::work tx(state_->connection);
+    tx.exec(ddl_lock);
+    if (!exists(tx)) tx.exec(create_checkpoint);
+    tx.commit();
+    return {};
+  });
 }
 
 SinkResult<Ensured> Catalogue::ensure(const schema::Table& table, Timestamp now) {
   using Done = SinkResult<Ensured>;
   const std::string what = fmt::format("table {}", table.name);
-  return State::guarded<Ensured>(what, state_->first_contact, [&]() -> Done {
+  return state_->bounded<Ensured>(what, [&](CutOff& cut_off) -> Done {
     std::optional<ExistingTable> existing;
     {
       pqxx::work look(state_->connection);
@@ -170,7 +193,7 @@ SinkResult<Ensured> Catalogue::ensure(const schema::Table& table, Timestamp now)
     tx.exec(ddl_lock);
     Changes changes = plan_in(tx, table, now, existing);
     if (!changes.misfits.empty()) return misfit_error(changes.misfits);
-    run(tx, changes);
+    run(tx, changes, cut_off);
     if (!changes.steps.empty()) existing = read_table(tx, table);
     tx.commit();
     return Ensured{wires(*existing, table), changes.notes, care_of(*existing, table)};
@@ -179,7 +202,7 @@ SinkResult<Ensured> Catalogue::ensure(const schema::Table& table, Timestamp now)
 
 SinkResult<TablePlan> Catalogue::plan(const schema::Table& table, Timestamp now) {
   const std::string what = fmt::format("table {}", table.name);
-  return State::guarded<TablePlan>(what, true, [&]() -> SinkResult<TablePlan> {
+  return state_->bounded<TablePlan>(what, [&](const CutOff&) -> SinkResult<TablePlan> {
     std::optional<ExistingTable> existing;
     pqxx::work tx(state_->connection);
     return to_plan(plan_in(tx, table, now, existing));
@@ -187,7 +210,8 @@ SinkResult<TablePlan> Catalogue::plan(const schema::Table& table, Timestamp now)
 }
 
 SinkResult<QueryResult> Catalogue::query(const std::string& sql) {
-  return State::guarded<QueryResult>("query", true, [&]() -> SinkResult<QueryResult> {
+  return state_->bounded<QueryResult>("query", [&](CutOff& cut_off) -> SinkResult<QueryResult> {
+    cut_off.allow(statement_limit);
     pqxx::read_transaction tx(state_->connection);
     // The extended protocol takes one statement only, so that none can end the read-only
     // transaction and go on.

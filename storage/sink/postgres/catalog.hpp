@@ -1,11 +1,13 @@
 #pragma once
 // The database's catalogue: what a table looks like, the DDL that makes it fit, and read-only
-// queries. libpqxx; a connection of its own. One thread; exceptions stay inside.
+// queries. libpqxx; a connection of its own, that does not wait without end for a silent server.
+// One thread; exceptions stay inside.
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "schema/table.hpp"
+#include "storage/sink/postgres/copy_binary.hpp"
 #include "storage/sink/postgres/partitions.hpp"
 #include "storage/sink/postgres/row_encoder.hpp"
 #include "storage/sink/sink.hpp"
@@ -27,7 +29,8 @@ struct Ensured {
 class Catalogue {
  public:
   /// Connects.
-  static SinkResult<Catalogue> connect(const std::string& url, bool first_contact);
+  static SinkResult<Catalogue> connect(const std::string& url, bool first_contact,
+                                       IngestConnection::Limits limits = {});
   ~Catalogue();
   Catalogue(Catalogue&&) noexcept;
   Catalogue& operator=(Catalogue&&) noexcept;

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 #include "storage/sink/postgres/outcome.hpp"
 
@@ -52,22 +53,95 @@ void IngestConnection::Clear::operator()(pg_result* result) const noexcept {
 IngestConnection::IngestConnection(pg_conn* connection, bool first_contact, Limits limits)
     : connection_(connection), limits_(limits), first_contact_(first_contact) {}
 
+/// As in the URL; "" where it says nothing.
+struct IngestConnection::Host {
+  std::string name, address, port;
+};
+
+/// More than one, or none: libpq's way through several hosts waits for a silent one without end.
+std::vector<IngestConnection::Host> IngestConnection::hosts_of(const std::string& url) {
+  const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> options(
+      PQconninfoParse(url.c_str(), nullptr), PQconninfoFree);
+  if (!options) return {};  // connecting says why
+  const auto listed = [&](std::string_view keyword) {
+    std::vector<std::string> parts;
+    for (const PQconninfoOption* o = options.get(); o->keyword; ++o) {
+      if (o->keyword != keyword || !o->val) continue;
+      std::string_view left = o->val;
+      for (auto comma = left.find(','); comma != left.npos; comma = left.find(',')) {
+        parts.emplace_back(left.substr(0, comma));
+        left.remove_prefix(comma + 1);
+      }
+      parts.emplace_back(left);
+    }
+    return parts;
+  };
+  const auto names = listed("host"), addresses = listed("hostaddr"), ports = listed("port");
+  const std::size_t count = std::max(names.size(), addresses.size());
+  if (count < 2) return {};
+  const auto part = [](const std::vector<std::string>& parts, std::size_t i) {
+    return i < parts.size() ? parts[i] : std::string();
+  };
+  std::vector<Host> hosts;
+  for (std::size_t i = 0; i < count; ++i)  // one port alone is that of all hosts
+    hosts.push_back({part(names, i), part(addresses, i), part(ports, ports.size() > 1 ? i : 0)});
+  return hosts;
+}
+
 SinkResult<IngestConnection> IngestConnection::connect(const std::string& url,
                                                        const std::string& name, bool first_contact,
                                                        Limits limits) {
+  const std::vector<Host> hosts = hosts_of(url);
+  if (hosts.empty()) return connect_to(nullptr, url, name, first_contact, limits);
+  SinkError error;
+  for (const Host& host : hosts) {
+    auto connected = connect_to(&host, url, name, first_contact, limits);
+    // A host that answers and refuses us is not passed over, as libpq does not.
+    if (connected || connected.error().outcome != CommitOutcome::retry) return connected;
+    if (!error.message.empty()) error.message += "; ";
+    error.message += connected.error().message;
+  }
+  return error;
+}
+
+SinkResult<IngestConnection> IngestConnection::connect_to(const Host* host, const std::string& url,
+                                                          const std::string& name,
+                                                          bool first_contact, Limits limits) {
   // What stands before `dbname` the URL may override, what stands after it not.
-  const char* const keywords[] = {
+  std::vector<const char*> keywords{
       "fallback_application_name", "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
-      "keepalives_count",          "dbname",           "client_encoding", nullptr};
-  const char* const values[] = {name.c_str(), "30000",     "10",   "5",
-                                "3",          url.c_str(), "UTF8", nullptr};
-  IngestConnection connection(PQconnectStartParams(keywords, values, 1), first_contact, limits);
+      "keepalives_count",          "dbname",           "client_encoding"};
+  std::vector<const char*> values{name.c_str(), "30000", "10", "5", "3", url.c_str(), "UTF8"};
+  if (host) {
+    keywords.insert(keywords.end(), {"host", "hostaddr", "port"});
+    values.insert(values.end(), {host->name.c_str(), host->address.c_str(), host->port.c_str()});
+  }
+  keywords.push_back(nullptr);
+  values.push_back(nullptr);
+  IngestConnection connection(PQconnectStartParams(keywords.data(), values.data(), 1),
+                              first_contact, limits);
   if (const auto connected = connection.finish_connecting(); !connected) return connected.error();
   PQsetnonblocking(connection.connection_.get(), 1);
   PQsetErrorVerbosity(connection.connection_.get(), PQERRORS_DEFAULT);
   PQsetNoticeProcessor(
       connection.connection_.get(), [](void*, const char*) {}, nullptr);
   return connection;
+}
+
+std::string IngestConnection::same_host(const std::string& url) const {
+  if (hosts_of(url).empty()) return url;
+  std::string one = url;
+  const auto add = [&](std::string_view keyword, const char* value) {
+    one += one.find('?') == std::string::npos ? '?' : '&';
+    one += keyword;
+    one += '=';
+    for (const char c : std::string_view(value ? value : ""))
+      fmt::format_to(std::back_inserter(one), "%{:02X}", static_cast<unsigned char>(c));
+  };
+  add("host", PQhost(connection_.get()));
+  if (url.find("hostaddr=") != std::string::npos) add("hostaddr", PQhostaddr(connection_.get()));
+  add("port", PQport(connection_.get()));
+  return one;
 }
 
 SinkResult<void> IngestConnection::finish_connecting() {
@@ -83,9 +157,9 @@ SinkResult<void> IngestConnection::finish_connecting() {
     const short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
     pollfd fd{PQsocket(c), events, 0};
     if (poll_until(fd, deadline) == 0)
-      return SinkError{
-          CommitOutcome::retry,
-          fmt::format("connect to PostgreSQL: no answer within {} s", limits_.connect.count())};
+      return SinkError{CommitOutcome::retry,
+                       fmt::format("connect to PostgreSQL at {}: no answer within {} s", PQhost(c),
+                                   limits_.connect.count())};
     status = PQconnectPoll(c);
   }
   if (status == PGRES_POLLING_OK) return {};

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "storage/sink/sink.hpp"
 
@@ -26,7 +27,9 @@ class IngestConnection {
     const std::atomic<Ticks>* give_up_at = nullptr;
   };
 
-  /// `url` is a postgresql:// URL. `first_contact` as in outcome_of().
+  /// `url` is a postgresql:// URL. `first_contact` as in outcome_of(). Of several hosts the first
+  /// that lets us in and is what target_session_attrs asks for; one that is silent costs
+  /// limits.connect.
   static SinkResult<IngestConnection> connect(const std::string& url, const std::string& name,
                                               bool first_contact, Limits limits);
 
@@ -46,6 +49,9 @@ class IngestConnection {
   /// the reason to the server. `abort`, if not null, makes the COPY fail for that reason.
   SinkResult<void> copy_end(const char* abort = nullptr);
 
+  /// `url` for another connection to the host that this one found.
+  std::string same_host(const std::string& url) const;
+
   /// False: the connection is lost, and so is the answer to what was last sent.
   bool alive() const noexcept { return alive_; }
   /// The SQLSTATE of the last error; "" if there was none or the connection broke.
@@ -61,6 +67,11 @@ class IngestConnection {
   using PgResult = std::unique_ptr<pg_result, Clear>;
   enum class Wait : std::uint8_t { to_read, to_read_or_write };
 
+  struct Host;
+  static std::vector<Host> hosts_of(const std::string& url);
+  static SinkResult<IngestConnection> connect_to(const Host* host, const std::string& url,
+                                                 const std::string& name, bool first_contact,
+                                                 Limits limits);
   IngestConnection(pg_conn* connection, bool first_contact, Limits limits);
   SinkResult<void> finish_connecting();
   SinkResult<void> send(const std::string& sql);

@@ -80,7 +80,7 @@ SinkResult<void> PostgresLane::start_session(const std::string& name) {
   if (!synchronous) return synchronous.error();
   waits_for_flush_ = *synchronous != "off";
 
-  auto catalogue = Catalogue::connect(url_, !let_in_);
+  auto catalogue = Catalogue::connect(ingest_->same_host(url_), !let_in_, limits_);
   if (!catalogue) return catalogue.error();
   catalogue_ = std::move(*catalogue);
   if (const auto made = catalogue_->ensure_checkpoint(); !made) return made.error();
@@ -124,7 +124,7 @@ SinkResult<Position> PostgresLane::read_checkpoint(Position start) {
 
 SinkResult<Ensured> PostgresLane::ensure_in_catalogue(const schema::Table& table, Timestamp now) {
   if (!catalogue_) {
-    auto connected = Catalogue::connect(url_, false);
+    auto connected = Catalogue::connect(ingest_->same_host(url_), false, limits_);
     if (!connected) return connected.error();
     catalogue_ = std::move(*connected);
   }
@@ -228,14 +228,16 @@ SinkResult<void> PostgresLane::copy_rows(const Target& target, const RowSlice& r
 }
 
 SinkResult<void> PostgresLane::commit(Position from, Position to) {
+  // Without rows nothing has locked the checkpoint yet. The lock must be ours before COMMIT leaves:
+  // else it may arrive after we have connected again, and look like another gateway's.
+  if (const std::string begin = take_begin(); !begin.empty())
+    if (const auto locked = ingest_->run(begin); !locked) return locked.error();
   // Guard and COMMIT in one round trip. A checkpoint that is not at `from` divides by zero, which
   // ends the string of statements before its COMMIT.
-  std::string sql =
-      take_begin() + fmt::format(
-                         "WITH moved AS (UPDATE rowgate_checkpoint SET position = {}, "
-                         "updated_at = now() WHERE {} AND position = {} RETURNING 1) "
-                         "SELECT 1 / count(*) FROM moved; COMMIT",
-                         to.value, checkpoint_row(), from.value);
+  std::string sql = fmt::format(
+      "WITH moved AS (UPDATE rowgate_checkpoint SET position = {}, updated_at = now() WHERE {} AND "
+      "position = {} RETURNING 1) SELECT 1 / count(*) FROM moved; COMMIT",
+      to.value, checkpoint_row(), from.value);
   if (!waits_for_flush_) sql += "; SELECT pg_current_wal_insert_lsn() - '0/0'";
   const auto done = ingest_->run(sql);
   if (!done) {

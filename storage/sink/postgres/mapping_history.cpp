@@ -5,10 +5,14 @@
 #include <pqxx/pqxx>
 #include <string_view>
 
+#include "storage/sink/postgres/cut_off.hpp"
 #include "storage/sink/postgres/sink.hpp"
 
 namespace rowgate::storage::postgres {
 namespace {
+
+/// Longer than the statements' own limit, for a server that says nothing at all.
+constexpr std::chrono::seconds silence_limit{10};
 
 /// Short: somebody waits for an answer, and the next attempt comes by itself.
 std::string with_time_limits(std::string url) {
@@ -108,6 +112,7 @@ class History final : public MappingHistory {
     std::string reason;
     try {
       pqxx::connection connection(with_time_limits(url_));
+      const CutOff cut_off(connection.sock(), silence_limit, nullptr);
       pqxx::work tx(connection);
       tx.exec(
           "SET LOCAL client_min_messages = error; SET LOCAL lock_timeout = '3s'; "

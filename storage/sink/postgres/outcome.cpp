@@ -24,7 +24,9 @@ std::string_view hint_for(std::string_view sqlstate) noexcept {
            "yourself (rowgate check prints the DDL) and GRANT SELECT, INSERT, UPDATE on them";
   if (sqlstate == "53300") return "; raise max_connections, or use fewer lanes";
   if (sqlstate == "53100") return "; free disk space on the database server";
-  if (sqlstate == "25006") return "; this is a standby or a read-only database: use the primary";
+  if (sqlstate == "25006")
+    return "; this is a standby or a read-only database: use the primary, or name all hosts in "
+           "the sink's URL, with target_session_attrs=read-write";
   if (sqlstate == "55P03")
     return "; another transaction holds the lock, perhaps our own of before the connection broke";
   return "";
