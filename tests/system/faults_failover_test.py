@@ -1,0 +1,218 @@
+"""The database goes back in time: fail-over to a promoted standby, a restored backup. With synchronous
+replication nothing is missing; with asynchronous, and with a backup, the journal drains again what
+it still holds (journal.keep), and what it no longer holds is a gap that is refused and named."""
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import harness
+from promises import PATIENCE, ROUNDS, Promises
+
+GAP = r"checkpoint is \d+.*but the journal begins at \d+.*journal\.on_gap"
+WENT_BACK = r"the database went back from position \d+ to \d+"
+KEEP = {"journal.keep": "24h"}
+
+
+class Primary(harness.PostgresCluster):
+    def __init__(self):
+        super().__init__({"max_wal_size": "256MB", "wal_keep_size": "128MB"})
+        with open(self.data / "pg_hba.conf", "a", encoding="ascii") as hba:
+            hba.write("host replication all 127.0.0.1/32 trust\n")
+        self.admin("SELECT pg_reload_conf()")
+
+    def replicate_synchronously(self):
+        """From here on a COMMIT is answered when the standby has it on its disk, too."""
+        self.admin("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.admin("SELECT pg_reload_conf()")
+        database = harness.PostgresDatabase(self, "postgres")
+        harness.wait_until(
+            lambda: database.rows("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"),
+            "the standby is a synchronous one", 30 * PATIENCE)
+
+
+class Standby(harness.PostgresCluster):
+    """A streaming standby of another cluster."""
+
+    def __init__(self, primary):  # not initdb's way: pylint: disable=super-init-not-called
+        self.directory = Path(tempfile.mkdtemp(prefix="rowgate-pg-"))
+        self.port = harness.free_port()
+        self.process = None
+        self.user = primary.user
+        if self.user:
+            shutil.chown(self.directory, "postgres", "postgres")
+        self.data = self.directory / "data"
+        done = subprocess.run(
+            ["setpriv", *self.user, harness.POSTGRES_BIN / "pg_basebackup", "-D", self.data, "-d",
+             primary.url("postgres"), "-R", "-X", "stream", "-c", "fast", "--no-sync"],
+            capture_output=True, text=True, cwd="/", check=False)
+        if done.returncode:
+            raise RuntimeError(f"pg_basebackup: {done.stderr}")
+        with open(self.data / "postgresql.conf", "a", encoding="ascii") as conf:
+            conf.write(f"port = {self.port}\nunix_socket_directories = '{self.directory}'\n")
+        self.start()
+
+    def promote(self):
+        self.admin("SELECT pg_promote()")
+
+
+class DatabaseCase(Promises, harness.SystemTest):
+    def look_at(self, database):
+        self.checked = self.books.database = database
+
+    def assert_refused(self):
+        """The gateway ends, names the gap and what to do, and does not start over it."""
+        self.assertEqual(self.node.wait_exit(60 * PATIENCE), 1)
+        self.assertRegex(self.node.log(), GAP)
+        self.node.launch()
+        self.assertNotEqual(self.node.wait_exit(60 * PATIENCE), 0)
+        self.assertRegex(self.node.log(), GAP)
+
+    def accept_the_gap(self, config):
+        """What is missing then is known: it was said. Everything from here on is kept."""
+        self.node.configure({**self.node.CONFIG, **config, "journal.on_gap": "accept"})
+        self.node.start(20 * PATIENCE)
+        self.fleet.finish()
+        self.node.wait_drained(timeout=60 * PATIENCE)
+        problems = self.books.problems()
+        self.assertTrue(problems, "the gap was there")
+        for problem in problems:
+            self.assertRegex(problem, "acknowledged messages are lost")
+        self.books.settle()
+        self.fleet.start()
+        self.assert_kept()
+
+    def trim(self):
+        """Waits until the journal has deleted its oldest segments."""
+        journal = self.node.data_dir / "journal"
+
+        def segments():
+            return {name for name in os.listdir(journal) if name[0].isdigit()}
+        first = min(segments())
+        harness.wait_until(lambda: first not in segments(),
+                           lambda: f"{first} is deleted: {segments()}; {self.node.lanes()}",
+                           60 * PATIENCE, 0.05)
+
+
+class FailOverTest(DatabaseCase):
+    def setUp(self):
+        self.primary = Primary()
+        self.addCleanup(self.primary.remove)
+        self.database = self.primary.new_database()
+        self.standby = Standby(self.primary)
+        self.addCleanup(self.standby.remove)
+        self.promoted = harness.PostgresDatabase(self.standby, self.database.name)
+        # The gateway finds out by itself which of the two takes rows.
+        self.url = (f"postgresql://rowgate@127.0.0.1:{self.primary.port},127.0.0.1:"
+                    f"{self.standby.port}/{self.database.name}?target_session_attrs=read-write")
+
+    def fail_over(self, how=signal.SIGQUIT):
+        self.primary.stop(how)
+        if not self.standby.running:
+            self.standby.start()
+        self.standby.promote()
+        self.look_at(self.promoted)
+
+    def let_the_standby_fall_behind(self):
+        self.wait_stored()
+        self.standby.stop()
+
+    def test_synchronous_replication_loses_nothing(self):
+        self.primary.replicate_synchronously()
+        self.begin(self.url, database=self.database)
+        self.wait_stored(200)
+        self.primary.stop(signal.SIGKILL)
+        self.fleet.wait_acknowledged()
+        self.fail_over()
+        self.wait_stored(200)
+        self.assert_kept()
+        self.assertNotIn("went back", self.node.log(whole=True))
+
+    def test_asynchronous_what_the_standby_lacks_is_drained_again_from_the_journal(self):
+        # Segments so large that the journal still holds everything.
+        self.begin(self.url, database=self.database,
+                   config={"journal.segment_bytes": 32 * harness.MIB})
+        self.let_the_standby_fall_behind()
+        self.wait_stored(300)
+        before = harness.count(self.database, "kill9")
+        self.fail_over()
+        self.wait_log(WENT_BACK)
+        harness.wait_until(lambda: harness.count(self.promoted, "kill9") > before,
+                           "it has what it lacked, and more", 60 * PATIENCE)
+        self.assert_kept()
+
+    def test_asynchronous_what_the_journal_no_longer_holds_is_a_gap_that_is_refused(self):
+        self.begin(self.url, database=self.database, padding=6000, rate=100)
+        self.let_the_standby_fall_behind()
+        self.trim()
+        self.trim()
+        self.fail_over()
+        self.assert_refused()
+        self.accept_the_gap({})
+
+    def test_asynchronous_with_journal_keep_loses_nothing(self):
+        self.begin(self.url, database=self.database, padding=6000, rate=100, config=KEEP)
+        self.let_the_standby_fall_behind()
+        self.wait_stored(600)  # several segments
+        self.fail_over()
+        self.wait_log(WENT_BACK)
+        self.assert_kept()
+
+
+class RestoredBackupTest(DatabaseCase):
+    """An older copy of the database takes the place of the newer one."""
+
+    def test_postgres_restored_while_the_gateway_runs(self):
+        cluster = harness.PostgresCluster()
+        self.addCleanup(cluster.remove)
+        database = cluster.new_database()
+        self.begin(database, padding=6000, rate=100, config=KEEP)
+        backup = cluster.directory / "backup"
+        for _ in range(ROUNDS):
+            self.wait_stored()
+            cluster.stop()
+            shutil.rmtree(backup, ignore_errors=True)
+            subprocess.run(["cp", "-a", cluster.data, backup], check=True)
+            cluster.start()
+            self.wait_stored(600)
+            cluster.stop()
+            shutil.rmtree(cluster.data)
+            subprocess.run(["cp", "-a", backup, cluster.data], check=True)
+            cluster.start()
+            self.wait_log(WENT_BACK)
+            self.wait_stored()
+        self.assert_kept()
+
+    def restore_sqlite(self, config):
+        """Stops the gateway, puts an older copy of the file back, and starts."""
+        database = harness.SqliteDatabase(self.directory / "telemetry.db")
+        self.begin(database, padding=6000, rate=100, config=config)
+        self.wait_stored(200)
+        self.assertEqual(self.node.terminate(60 * PATIENCE), 0)
+        backup = self.directory / "backup.db"
+        shutil.copy(database.path, backup)
+        self.node.start(20 * PATIENCE)
+        self.wait_stored(600)
+        self.fleet.finish()
+        self.assertEqual(self.node.terminate(60 * PATIENCE), 0)
+        for file in self.directory.glob("telemetry.db*"):
+            file.unlink()
+        shutil.copy(backup, database.path)
+        self.node.launch()
+
+    def test_sqlite_restored_between_two_runs(self):
+        self.restore_sqlite(KEEP)
+        self.node.wait_ready(20 * PATIENCE)
+        self.node.wait_drained(timeout=60 * PATIENCE)
+        self.assert_kept()
+
+    def test_sqlite_restored_without_journal_keep_is_a_gap_that_is_refused(self):
+        self.restore_sqlite({})
+        self.assert_refused()
+        self.accept_the_gap({})
+
+
+if __name__ == "__main__":
+    harness.main()
