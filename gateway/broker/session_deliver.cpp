@@ -59,7 +59,10 @@ void Session::deliver(Delivery&& delivery, Moment now, std::string& out) {
       mqtt::append_message_expiry_interval(properties, seconds_left(*message.expires, now.wall));
     }
     publish.properties = properties;
-    publish.topic_alias = outgoing_alias(message.topic, new_alias);
+    // Not at QoS 2: MQTT.js (5.x) has forgotten such a message's topic when the PUBREL comes.
+    if (delivery.qos != QoS::exactly_once) {
+      publish.topic_alias = outgoing_alias(message.topic, new_alias);
+    }
     if (publish.topic_alias != 0 && !new_alias) publish.topic = {};
     if (new_alias && mqtt::publish_size(version_, publish) > maximum_packet_size_) {
       publish.topic_alias = 0;  // it would be the alias that makes it too large

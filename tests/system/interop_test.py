@@ -163,6 +163,31 @@ class InteropTest(harness.SqliteCase):
             self.assert_got(name, [(topic, payload, int(topic[-1])) for topic, payload in got])
         self.each("jscli", check)
 
+    def test_mqtt_js_with_every_option(self):
+        """What mqttx-cli can set from its command line is MQTT.js's options, these."""
+        harness.node_modules()
+        schemes = {"tcp": "mqtt", "tls": "mqtts", "ws": "ws", "wss": "wss"}
+        for transport in TRANSPORTS:
+            with self.subTest(transport=transport):
+                name = f"every-{transport}"
+                answer = json.loads(run(["node", "every_option.js", self.url(transport, schemes),
+                                         name, *self.ca(transport)], cwd=harness.HERE / "node"))
+                self.assertEqual((answer["granted"], answer["present"]), ([2], True))
+                common = {"topic": f"{name}/t", "identifier": 7, "responseTopic": f"{name}/reply",
+                          "correlationData": "7", "contentType": "text/plain", "expires": True,
+                          "payloadFormatIndicator": True,
+                          "userProperties": {"unit": "C", "note": ["x", "y"]}}
+                self.assertEqual(answer["live"], [
+                    {**common, "payload": str(qos), "qos": qos, "retain": qos == 2}
+                    for qos in QOS])
+                self.assertEqual(answer["after"], [
+                    {**common, "payload": "gone", "qos": 1, "retain": False}])
+                self.node.wait_drained()
+                self.assertEqual(self.database.rows(
+                    "SELECT payload FROM telemetry WHERE topic = ? ORDER BY payload",
+                    (f"{name}/t",)), [("0",), ("1",), ("2",), ("gone",)])
+        self.assert_balanced(self.node)
+
     def test_mosquitto(self):
         def check(transport, version, name):
             common = ["-h", "127.0.0.1", "-p", self.ports[transport], "-V",

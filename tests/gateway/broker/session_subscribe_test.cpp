@@ -327,6 +327,15 @@ TEST_F(SessionSubscribeTest, UsesTheClientsTopicAliases) {
                         publish(v5, "b", "x", QoS::at_most_once, 0));
 }
 
+TEST_F(SessionSubscribeTest, UsesNoTopicAliasAtQos2) {
+  Client c = connected("reader", {.version = v5, .properties = "\x22\0\1"s});
+  c.send(subscribe(v5, 1, "a", 2));
+  c.answers();
+  Client p = connected("sensor", {}, 2);
+  p.send(publish(v311, "a", "x", QoS::exactly_once, 1));
+  EXPECT_EQ(got(c), publish(v5, "a", "x", QoS::exactly_once, 1));
+}
+
 TEST_F(SessionSubscribeTest, SendsNoCopyLargerThanTheClientTakes) {
   Client c = connected("reader", {.version = v5, .properties = "\x27\0\0\0\x40"s});
   c.send(subscribe(v5, 1, "a", 0));
