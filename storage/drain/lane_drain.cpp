@@ -3,18 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 
 #include "storage/drain/automatic_columns.hpp"
-#include "storage/drain/backoff.hpp"
+#include "storage/drain/found_checkpoint.hpp"
 #include "storage/drain/insert_batch.hpp"
 #include "storage/drain/kept_births.hpp"
 #include "storage/drain/latest_tables.hpp"
 #include "storage/drain/maintenance.hpp"
 #include "storage/drain/open_batch.hpp"
+#include "storage/drain/outage.hpp"
 #include "storage/drain/tell_settled.hpp"
 
 namespace rowgate::storage {
@@ -23,7 +22,7 @@ namespace {
 using std::chrono::milliseconds;
 using Ticks = std::chrono::steady_clock::time_point;
 
-/// How long fill() waits before the loop looks at its other duties.
+/// How long a fill lasts at most before the lane looks at its other duties.
 constexpr milliseconds idle_wait{250};
 /// An idle lane's checkpoint follows the journal, so that its segments can go.
 constexpr milliseconds idle_commit_after{1000};
@@ -55,8 +54,9 @@ struct LaneDrain::State {
         batch(j, c, identity.gateway, identity.lane,
               {options.max_rows, options.max_bytes, options.max_age, options.store_unmapped,
                options.eager}),
-        backoff(options.backoff_first, options.backoff_max,
-                static_cast<std::uint64_t>(c.now().micros) * 2654435761U + identity.lane.value) {
+        outage(c, Backoff(options.backoff_first, options.backoff_max,
+                          static_cast<std::uint64_t>(c.now().micros) * 2654435761U +
+                              identity.lane.value)) {
     identity.lanes = journal.lanes();
   }
 
@@ -67,8 +67,7 @@ struct LaneDrain::State {
   // Connecting.
   SinkResult<void> connect();
   SinkResult<void> resume(Position found);
-  SinkResult<void> check_against_journal(Position found) const;
-  void reconnect(std::stop_token stop);
+  Rest reconnect();
   void lost(const std::string& message);
   /// The sink did what was asked, beyond merely answering: an outage is over.
   void took_it();
@@ -84,12 +83,15 @@ struct LaneDrain::State {
   void limit_rows(std::size_t rows);
 
   // The loop.
-  void loop(std::stop_token stop, milliseconds linger);
+  Rest step(bool stopping, milliseconds linger);
+  Rest commit_if_due();
   void handle(const SinkError& error);
   void read_flushed();
   void maintain();
-  void pause(std::stop_token stop, milliseconds wait);
+  void begin_last_call(milliseconds linger);
   bool last_call_over() const noexcept;
+  template <class Act>
+  std::optional<DrainEnd> guarded(std::string& why, Act act);
 
   Journal& journal;
   std::unique_ptr<SinkLane> sink;
@@ -104,17 +106,17 @@ struct LaneDrain::State {
   KeptBirths births{identity.gateway};
   Maintenance maintenance;
   OpenBatch batch;
-  Backoff backoff;
+  Outage outage;
   bool connected = false;
   bool opened_before = false;
-  std::optional<Ticks> lost_at;         // since when the sink is away
-  std::uint64_t tries = 0;              // since then
   Position checkpoint;                  // in the sink, as far as we know
   std::optional<Position> in_doubt_to;  // where an unanswered COMMIT would have moved it
   Position counted_to;                  // messages below are in the counters
   Position told_to;                     // the observer's `committed` stands here
   std::uint64_t mapped_rows = 0;        // in the batch being written, without refused ones
   Ticks committed_at{}, flushed_at{};
+  Ticks filled_at{};   // when the fill at hand began
+  Position filled_to;  // and where the batch ended then
   struct LastCall {
     Position durable;  // drain up to here
     Ticks deadline;
@@ -135,42 +137,19 @@ SinkResult<void> LaneDrain::State::connect() {
   return resume(*found);
 }
 
-SinkResult<void> LaneDrain::State::check_against_journal(Position found) const {
-  if (found > journal.durable())
-    return SinkError{
-        CommitOutcome::fatal,
-        fmt::format("lane {}: the database's checkpoint is {}, beyond the end of the journal at "
-                    "{}: the data directory is an older copy; put the newer one back, or give this "
-                    "gateway another name so that it starts a checkpoint of its own",
-                    identity.lane.value, found.value, journal.durable().value)};
-  if (found < journal.first() && !options.accept_gap)
-    return SinkError{
-        CommitOutcome::fatal,
-        fmt::format("lane {}: the database's checkpoint is {}, but the journal begins at {}: the "
-                    "database went back behind what was already deleted here (restored from a "
-                    "backup?), so messages in between are missing; restore a newer backup, or "
-                    "accept the gap (journal.on_gap = \"accept\") to go on without them",
-                    identity.lane.value, found.value, journal.first().value)};
-  return {};
-}
-
 SinkResult<void> LaneDrain::State::resume(Position found) {
   const bool at_doubt = in_doubt_to && found == *in_doubt_to;
   if (opened_before && !at_doubt && found > checkpoint)
     return SinkError{
         CommitOutcome::fenced,
         fmt::format("lane {}: the checkpoint moved from {} to {} without us: another gateway "
-                    "drains under the name '{}'; give one of them another name",
+                    "drains under the name '{}'; stop one of them, or give it another `gateway` name",
                     identity.lane.value, checkpoint.value, found.value, identity.gateway)};
-  if (const auto fits = check_against_journal(found); !fits) return fits;
-  if (opened_before && at_doubt) {
-    settle(found);
-  } else if (opened_before && found < checkpoint) {
-    warn(
-        fmt::format("lane {}: the database went back from position {} to {}; draining from there "
-                    "again, nothing is lost",
-                    identity.lane.value, checkpoint.value, found.value));
-  }
+  const auto before = opened_before ? std::optional(checkpoint) : std::nullopt;
+  const auto told = go_on_from(journal, *sink, identity, found, before, options.accept_gap);
+  if (!told) return told.error();
+  if (!told->empty()) warn(*told);
+  if (opened_before && at_doubt) settle(found);
   if (!opened_before) {
     counted_to = found;
     const Position from = std::max(found, journal.first());
@@ -190,33 +169,25 @@ SinkResult<void> LaneDrain::State::resume(Position found) {
 
 void LaneDrain::State::lost(const std::string& message) {
   connected = false;
-  ++tries;
   counters.connected.store(false, std::memory_order_relaxed);
   // It may come back with less than it had, and needs what the journal still holds then.
   counters.flushed.store(0, std::memory_order_relaxed);
-  if (lost_at) return;
-  lost_at = clock.ticks();
+  if (!outage.failed()) return;
   warn(fmt::format("lane {}: {}; trying again, messages are kept in the journal meanwhile",
                    identity.lane.value, message));
 }
 
 void LaneDrain::State::took_it() {
-  backoff.reset();
-  if (!lost_at) return;
-  const auto away = std::chrono::duration_cast<std::chrono::seconds>(clock.ticks() - *lost_at);
-  warn(fmt::format("lane {}: the database is back after {} s and {} tries", identity.lane.value,
-                   away.count(), tries));
-  lost_at.reset();
-  tries = 0;
+  if (const auto away = outage.over())
+    warn_of_lane(fmt::format("the database is back after {}", *away));
 }
 
-void LaneDrain::State::reconnect(std::stop_token stop) {
-  if (tries > 0) {
-    pause(std::move(stop), backoff.next());
-    if (last_call_over()) return;
-    add(counters.retries, 1);
-  }
+Rest LaneDrain::State::reconnect() {
+  const auto left = outage.pause(last_call ? std::optional(last_call->deadline) : std::nullopt);
+  if (left.count() > 0) return {left, milliseconds(0)};
+  if (outage.tries() > 0) add(counters.retries, 1);
   if (const auto opened = connect(); !opened) handle(opened.error());
+  return {};
 }
 
 // ---- One commit ---------------------------------------------------------------------------------
@@ -377,71 +348,76 @@ void LaneDrain::State::maintain() {
   for (const std::string& note : sink->take_notes()) warn(note);
 }
 
-void LaneDrain::State::pause(std::stop_token stop, milliseconds wait) {
-  if (last_call)
-    wait = std::min(wait, std::chrono::ceil<milliseconds>(last_call->deadline - clock.ticks()));
-  if (wait.count() <= 0) return;
-  std::mutex mutex;
-  std::condition_variable_any woken;
-  std::unique_lock lock(mutex);
-  // Once the last call runs, stop is requested for good and must not cut the pause short.
-  if (last_call)
-    woken.wait_for(lock, wait);
-  else
-    woken.wait_for(lock, std::move(stop), wait, [] { return false; });
-}
-
 bool LaneDrain::State::last_call_over() const noexcept {
   return last_call && clock.ticks() >= last_call->deadline;
 }
 
-void LaneDrain::State::loop(std::stop_token stop, milliseconds linger) {
-  while (!end) {
-    if (stop.stop_requested() && !last_call) {
-      const Ticks by = stop_by;
-      last_call = LastCall{journal.durable(), by == Ticks{} ? clock.ticks() + linger : by};
-    }
-    if (last_call && (last_call_over() || (connected && checkpoint >= last_call->durable))) {
-      if (connected) read_flushed();
-      end = DrainEnd::stopped;
-      break;
-    }
-    if (!connected) {
-      reconnect(stop);
-      continue;
-    }
-    const Ticks before = clock.ticks();
-    const Position was = batch.end();
+void LaneDrain::State::begin_last_call(milliseconds linger) {
+  const Ticks by = stop_by;
+  last_call = LastCall{journal.durable(), by == Ticks{} ? clock.ticks() + linger : by};
+  outage.hurry();
+}
+
+Rest LaneDrain::State::step(bool stopping, milliseconds linger) {
+  if (stopping && !last_call) begin_last_call(linger);
+  if (last_call && (last_call_over() || (connected && checkpoint >= last_call->durable))) {
+    if (connected) read_flushed();
+    end = DrainEnd::stopped;
+    return {};
+  }
+  if (!connected) return reconnect();
+  if (!batch.filling()) {
+    filled_at = clock.ticks();
+    filled_to = batch.end();
     if (batch.messages() == 0) {
       if (const auto used = births.use(catalog(), *sink, batch); !used) {
         handle(used.error());
-        continue;
+        return {};
       }
     }
-    if (last_call)
-      batch.fill_up_to(last_call->durable);
-    else
-      batch.fill(stop, idle_wait);
-    if (batch.messages() == 0) tell_committed(batch.end());
-    if (due()) {
-      if (const auto written = write(); written) {
-        settle(batch.end());
-      } else {
-        if (written.error().outcome != CommitOutcome::in_doubt) sink->rollback();
-        // A batch that takes the database longer than its time limits would fail for ever.
-        limit_rows(std::max<std::size_t>(row_limit / 2, 1));
-        handle(written.error());
-        continue;
-      }
-    } else if (batch.end() == was) {
-      took_it();  // connected, and there is nothing to commit
-      // A journal that has stopped answers at once.
-      if (clock.ticks() - before < idle_wait / 2) pause(stop, idle_wait / 10);
-    }
-    maintain();
-    const bool behind = counters.flushed.load(std::memory_order_relaxed) < checkpoint.value;
-    if (behind && clock.ticks() - flushed_at >= flushed_every) read_flushed();
   }
+  if (last_call)
+    batch.fill_up_to(last_call->durable);
+  else if (const auto rest = batch.fill(idle_wait))
+    return *rest;
+  return commit_if_due();
+}
+
+Rest LaneDrain::State::commit_if_due() {
+  Rest rest;
+  if (batch.messages() == 0) tell_committed(batch.end());
+  if (due()) {
+    if (const auto written = write(); written) {
+      settle(batch.end());
+    } else {
+      if (written.error().outcome != CommitOutcome::in_doubt) sink->rollback();
+      // A batch that takes the database longer than its time limits would fail for ever.
+      limit_rows(std::max<std::size_t>(row_limit / 2, 1));
+      handle(written.error());
+      return rest;
+    }
+  } else if (batch.end() == filled_to) {
+    took_it();  // connected, and there is nothing to commit
+    // A journal that has stopped answers at once.
+    if (clock.ticks() - filled_at < idle_wait / 2) rest.pause = idle_wait / 10;
+  }
+  maintain();
+  const bool behind = counters.flushed.load(std::memory_order_relaxed) < checkpoint.value;
+  if (behind && clock.ticks() - flushed_at >= flushed_every) read_flushed();
+  return rest;
+}
+
+template <class Act>
+std::optional<DrainEnd> LaneDrain::State::guarded(std::string& why, Act act) {
+  try {
+    act();
+  } catch (const std::exception& e) {  // JournalCorrupt; out of memory
+    sink->rollback();
+    error = e.what();
+    end = DrainEnd::fatal;
+  }
+  if (end) why = error;
+  return end;
 }
 
 LaneDrain::LaneDrain(Journal& journal, std::unique_ptr<SinkLane> sink, DrainIdentity identity,
@@ -460,12 +436,11 @@ SinkResult<void> LaneDrain::open() {
     if (opened) {
       state.read_flushed();
     } else if (opened.error().outcome == CommitOutcome::retry) {
-      state.lost_at = state.clock.ticks();  // the caller says it; run() says when it is back
-      ++state.tries;
-      // Where the checkpoint is, only the sink knows: until then all that is kept counts as
-      // waiting.
+      state.outage.failed();  // the caller says it; run() says when it is back
+      // Where the checkpoint is, only the sink knows: until then all that is not known to be
+      // flushed counts as waiting.
       state.counters.recovered.store(
-          state.journal.count(state.identity.lane, state.journal.first()),
+          state.journal.count(state.identity.lane, state.journal.trimmed()),
           std::memory_order_relaxed);
     }
     return opened;
@@ -474,23 +449,27 @@ SinkResult<void> LaneDrain::open() {
   }
 }
 
+LaneDrain::Step LaneDrain::step(bool stopping, milliseconds linger, std::string& error) noexcept {
+  Step done;
+  done.end = state_->guarded(error, [&] { done.rest = state_->step(stopping, linger); });
+  return done;
+}
+
 DrainEnd LaneDrain::run(std::stop_token stop, milliseconds linger, std::string& error) noexcept {
   State& state = *state_;
-  try {
-    state.end.reset();
-    const std::stop_callback asked(stop, [&state, linger] {
-      const Ticks by = state.clock.ticks() + linger;
-      state.stop_by = by;
-      state.sink->give_up_at(by + grace);
-    });
-    state.loop(std::move(stop), linger);
-    error = state.error;
-    return state.end.value_or(DrainEnd::stopped);
-  } catch (const std::exception& e) {  // JournalCorrupt; out of memory
-    state.sink->rollback();
-    error = e.what();
-    return DrainEnd::fatal;
-  }
+  state.end.reset();
+  const std::stop_callback asked(stop, [&state, linger] {
+    const Ticks by = state.clock.ticks() + linger;
+    state.stop_by = by;
+    state.sink->give_up_at(by + grace);
+  });
+  const auto round = [&] {
+    const Rest rest = state.step(stop.stop_requested(), linger);
+    // Once the last call runs, stop is requested for good and must not cut a rest short.
+    if (!state.end) state.batch.rest(rest, state.last_call ? std::stop_token() : stop);
+  };
+  for (;;)
+    if (const auto end = state.guarded(error, round)) return *end;
 }
 
 }  // namespace rowgate::storage

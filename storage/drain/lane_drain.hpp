@@ -1,6 +1,6 @@
 #pragma once
 // One lane's drain: batches from the journal in, commits to the sink out. Runs on a thread of its
-// own (run()), until asked to stop.
+// own (run()), until asked to stop; run() is a loop around step(), which one may also call oneself.
 //
 // A batch closes on rows, bytes or age, whichever comes first; an idle lane shows a row within
 // max_age of its publish. What the drain does next is a switch over the sink's CommitOutcome.
@@ -10,11 +10,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "schema/mapping.hpp"
 #include "storage/drain/observer.hpp"
+#include "storage/drain/rest.hpp"
 #include "storage/journal/journal.hpp"
 #include "storage/os/clock.hpp"
 #include "storage/sink/sink.hpp"
@@ -75,6 +77,14 @@ class LaneDrain {
   /// `fenced` are final. Checks the checkpoint against the journal: beyond its end, or below its
   /// first byte (unless accept_gap), is fatal with a message that says what to do.
   SinkResult<void> open();
+
+  struct Step {
+    std::optional<DrainEnd> end;  // it is over, and `error` set as by run()
+    Rest rest;                    // else how long run() would wait before the next
+  };
+  /// What run() does once: everything that is due by now, without waiting. `stopping`: the caller
+  /// wants the end. Never throws.
+  Step step(bool stopping, std::chrono::milliseconds linger, std::string& error) noexcept;
 
   /// Drains until `stop` is requested and then, for at most `linger`, what is durable by then.
   /// Never throws. `error` gets a sentence for people when the end is not `stopped`.

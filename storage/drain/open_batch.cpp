@@ -36,6 +36,7 @@ void OpenBatch::seek(Position from) {
   held_.clear();
   held_bytes_ = 0;
   read_at_ = from;
+  filling_.reset();
 }
 
 void OpenBatch::clear() {
@@ -112,34 +113,43 @@ void OpenBatch::add(const RecordView& record) {
   bytes_ += record.end.value - record.position.value + verdict.bytes;
 }
 
-void OpenBatch::gather(std::stop_token stop, milliseconds wait) {
-  std::mutex mutex;
-  std::condition_variable_any woken;
-  std::unique_lock lock(mutex);
-  woken.wait_for(lock, std::move(stop), wait, [] { return false; });
-}
-
-void OpenBatch::fill(std::stop_token stop, milliseconds idle) {
-  const auto began = clock_.ticks();
-  const Position from = read_at_;
+std::optional<Rest> OpenBatch::fill(milliseconds idle) {
+  if (!filling_) filling_ = Filling{clock_.ticks(), read_at_};
   while (!full()) {
     if (!current_) {
       const bool caught_up = read_at_ >= journal_.durable();
-      if (limits_.eager && caught_up && read_at_ > from) return;
-      // A lane that has caught up has time to spare: a wake-up for each of the journal's commits
-      // would cost more than the rows they bring.
-      if (!messages_.empty() && caught_up) {
-        gather(stop, std::min(limits_.age - age(), gather_time));
+      if (limits_.eager && caught_up && read_at_ > filling_->from) break;
+      const milliseconds waited =
+          std::chrono::duration_cast<milliseconds>(clock_.ticks() - filling_->since);
+      const milliseconds left = messages_.empty() ? idle - waited : limits_.age - age();
+      if (left.count() <= 0 || filling_->in_vain) break;
+      if (caught_up) {
+        // A lane that has caught up has time to spare: a wake-up for each of the journal's commits
+        // would cost more than the rows they bring.
+        const milliseconds gather = messages_.empty() ? milliseconds(0) : gather_time;
+        return Rest{std::min(left, gather), left - std::min(left, gather)};
       }
-      const milliseconds waited = std::chrono::duration_cast<milliseconds>(clock_.ticks() - began);
-      const milliseconds wait = messages_.empty() ? idle - waited : limits_.age - age();
-      if (wait.count() <= 0 || !read_batch(stop, wait)) return;
+      if (!read_batch({}, milliseconds(0))) break;
     }
-    if (!map_batch()) return;
+    if (!map_batch()) break;
   }
+  filling_.reset();
+  return std::nullopt;
+}
+
+void OpenBatch::rest(const Rest& rest, std::stop_token stop) {
+  if (rest.pause.count() > 0) {
+    std::mutex mutex;
+    std::condition_variable_any woken;
+    std::unique_lock lock(mutex);
+    woken.wait_for(lock, stop, rest.pause, [] { return false; });
+  }
+  if (!filling_ || rest.journal.count() <= 0) return;
+  filling_->in_vain = !read_batch(std::move(stop), rest.journal);
 }
 
 void OpenBatch::fill_up_to(Position end) {
+  filling_.reset();
   while (!full() && (current_ || read_at_ < end)) {
     if (!current_ && !read_batch({}, milliseconds(0))) return;
     if (!map_batch()) return;

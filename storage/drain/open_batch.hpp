@@ -19,6 +19,7 @@
 #include "schema/mapper.hpp"
 #include "schema/sparkplug.hpp"
 #include "storage/drain/observer.hpp"
+#include "storage/drain/rest.hpp"
 #include "storage/journal/journal.hpp"
 #include "storage/os/clock.hpp"
 
@@ -42,11 +43,16 @@ class OpenBatch {
   void limit_rows(std::size_t rows) noexcept { limits_.rows = rows; }
   /// Drops everything and reads on at `from`.
   void seek(Position from);
-  /// Reads and maps until a limit is reached, or until `idle` has passed with nothing of ours.
-  /// Returns early when `stop` is requested; if eager, also once it has read all there is, be it
-  /// ours or not. Throws JournalCorrupt.
-  void fill(std::stop_token stop, std::chrono::milliseconds idle);
-  /// As fill, without waiting, up to `end`: what is durable already.
+  /// Reads and maps what is durable by now, without waiting. nullopt: the fill is over, because a
+  /// limit is reached, or `idle` has passed since it began with nothing of ours, or nothing came in
+  /// rest(); if eager, also because it has read all there is, be it ours or not. Else it goes on
+  /// with the next call, after the rest. Throws JournalCorrupt.
+  std::optional<Rest> fill(std::chrono::milliseconds idle);
+  /// Between a fill's first call and its end.
+  bool filling() const noexcept { return filling_.has_value(); }
+  /// Waits; not longer than until `stop` is requested. Throws JournalCorrupt.
+  void rest(const Rest& rest, std::stop_token stop);
+  /// Ends the fill, if there is one, with what lies below `end`: what is durable already.
   void fill_up_to(Position end);
   /// Forgets rows and messages after their commit; keeps memory and the place in the journal.
   void clear();
@@ -73,8 +79,6 @@ class OpenBatch {
  private:
   bool full() const noexcept;
   bool read_batch(std::stop_token stop, std::chrono::milliseconds wait);
-  /// Sleeps while more gathers in the journal, unless `stop` is requested.
-  void gather(std::stop_token stop, std::chrono::milliseconds wait);
   /// Maps what is left of the journal batch in hand. False: full.
   bool map_batch();
   void add(const RecordView& record);
@@ -100,6 +104,12 @@ class OpenBatch {
   std::size_t bytes_ = 0;       // of our records
   std::size_t held_bytes_ = 0;  // of the journal batches held and walked to their end
   std::chrono::steady_clock::time_point first_at_;
+  struct Filling {
+    std::chrono::steady_clock::time_point since;
+    Position from;
+    bool in_vain = false;  // rested, and nothing came
+  };
+  std::optional<Filling> filling_;
   /// A dead letter that refuse() made, and which rows it is about.
   struct Refused {
     std::size_t table;

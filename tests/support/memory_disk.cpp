@@ -4,7 +4,9 @@
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <optional>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace rowgate::test {
@@ -62,6 +64,7 @@ struct MemoryDisk::State {
   Names names;
   std::vector<Names> unsynced_names;  // as the directory was before each change since its sync
   bool locked = false;
+  std::optional<std::uint64_t> fail_sync;  // the next one, with this seed
 
   /// Before a change of a name.
   void name_changes() { unsynced_names.push_back(names); }
@@ -96,6 +99,12 @@ class MemoryFile final : public os::File {
   }
   Result<void, os::Error> sync_data() override {
     const std::lock_guard lock(state_->mutex);
+    if (const auto seed = std::exchange(state_->fail_sync, std::nullopt)) {
+      std::mt19937_64 random(*seed);
+      inode_->synced = inode_->after_crash(random);
+      inode_->unsynced.clear();
+      return os::Error{EIO, "fdatasync " + name_ + ": Input/output error"};
+    }
     // The same bytes as inode_->now, without copying a whole file for a small write.
     for (const Change& change : inode_->unsynced) {
       if (change.truncation) {
@@ -235,6 +244,11 @@ MemoryDisk MemoryDisk::clone() const {
   MemoryDisk copy;
   for (auto& [name, bytes] : files()) copy.set_content(name, bytes);
   return copy;
+}
+
+void MemoryDisk::fail_next_sync(std::uint64_t seed) {
+  const std::lock_guard lock(state_->mutex);
+  state_->fail_sync = seed;
 }
 
 std::string MemoryDisk::content(std::string_view name) const {

@@ -38,6 +38,7 @@ class MemoryLane final : public storage::SinkLane {
   SinkResult<Position> open(const storage::DrainIdentity& identity, Position start) override {
     const std::lock_guard lock(db_.mutex_);
     open_ = in_transaction_ = false;
+    crashes_ = db_.crashes_;
     if (auto error = scripted("open")) return *error;
     identity_ = identity;
     if (identity.lanes > 0) db_.forget_lanes_from(identity.lanes);
@@ -149,6 +150,8 @@ class MemoryLane final : public storage::SinkLane {
 
  private:
   std::optional<SinkError> scripted(std::string_view operation) {
+    if (crashes_ != db_.crashes_)
+      return SinkError{CommitOutcome::retry, "the database closed the connection"};
     if (!db_.fail) return std::nullopt;
     return db_.fail(operation);
   }
@@ -160,6 +163,7 @@ class MemoryLane final : public storage::SinkLane {
   MemoryDatabase& db_;
   storage::DrainIdentity identity_;
   std::vector<MemoryDatabase::Row> rows_;
+  std::size_t crashes_ = 0;  // of the database, when it was opened
   bool open_ = false, in_transaction_ = false, aborted_ = false;
 };
 
@@ -184,6 +188,13 @@ std::size_t MemoryDatabase::forget(std::size_t n) {
   const std::lock_guard lock(mutex_);
   const std::size_t forgotten = std::min(n, commits_.size() - flushed_commits_);
   commits_.resize(commits_.size() - forgotten);
+  return forgotten;
+}
+
+std::size_t MemoryDatabase::crash(std::size_t n) {
+  const std::size_t forgotten = forget(n);
+  const std::lock_guard lock(mutex_);
+  ++crashes_;
   return forgotten;
 }
 
@@ -227,6 +238,14 @@ std::optional<Position> MemoryDatabase::checkpoint(storage::Lane lane) const {
   const std::lock_guard lock(mutex_);
   if (!starts_.contains(lane)) return std::nullopt;
   return position_of(lane);
+}
+
+std::optional<Position> MemoryDatabase::flushed_checkpoint(storage::Lane lane) const {
+  const std::lock_guard lock(mutex_);
+  if (!starts_.contains(lane)) return std::nullopt;
+  for (std::size_t i = flushed_commits_; i-- > 0;)
+    if (commits_[i].lane == lane) return commits_[i].to;
+  return starts_.at(lane).position;
 }
 
 }  // namespace rowgate::test

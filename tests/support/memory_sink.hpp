@@ -40,6 +40,8 @@ class MemoryDatabase {
 
   /// Loses the last `n` commits, but none that a lane was told is flushed. How many it lost.
   std::size_t forget(std::size_t n);
+  /// As forget(), and every connection is cut, as when the database crashes and starts again.
+  std::size_t crash(std::size_t n);
   /// From now on flushed() answers what is committed; otherwise it lags `n` commits behind.
   void set_flush_lag(std::size_t n);
   void set_checkpoint(storage::Lane lane, std::string journal_id, storage::Position position);
@@ -49,6 +51,8 @@ class MemoryDatabase {
   std::size_t commits() const;
   std::size_t inserts() const;  // insert() calls
   std::optional<storage::Position> checkpoint(storage::Lane lane) const;
+  /// What forget() could take it back to.
+  std::optional<storage::Position> flushed_checkpoint(storage::Lane lane) const;
 
  private:
   friend class MemoryLane;
@@ -70,6 +74,7 @@ class MemoryDatabase {
   std::size_t flush_lag_ = 0;
   std::size_t flushed_commits_ = 0;  // of commits_, told to a lane
   std::size_t inserts_ = 0;
+  std::size_t crashes_ = 0;
 };
 
 }  // namespace rowgate::test
