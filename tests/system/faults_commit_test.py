@@ -47,7 +47,7 @@ class CommitTest(Promises, harness.PostgresCase):
 
         def judge(link):
             nonlocal late
-            if link.rows or late >= 2 * ROUNDS:
+            if link.rows or late >= ROUNDS:
                 return Fate.DELIVERED
             late += 1
             return Fate.LATE
@@ -57,9 +57,9 @@ class CommitTest(Promises, harness.PostgresCase):
         self.fleet.finish()
         # One device, so one lane has nothing but its checkpoint to commit.
         alone = self.fleet.promised[0]
-        harness.wait_until(lambda: alone.publish(2) or proxy.played[Fate.LATE] >= 2 * ROUNDS,
+        harness.wait_until(lambda: alone.publish(2) or proxy.played[Fate.LATE] >= ROUNDS,
                            lambda: f"late commits: {proxy.played}", 60 * PATIENCE)
-        for _ in range(3):  # until long after the last of them has arrived
+        for _ in range(2):  # until long after the last of them has arrived
             alone.publish(5)
             self.wait_stored(1)
             harness.wait_until(lambda: not self.said("another gateway") and self.idle_for(0.7),

@@ -1,6 +1,7 @@
 """The database goes back in time: fail-over to a promoted standby, a restored backup. With synchronous
 replication nothing is missing; with asynchronous, and with a backup, the journal drains again what
 it still holds (journal.keep), and what it no longer holds is a gap that is refused and named."""
+import atexit
 import os
 import shutil
 import signal
@@ -9,53 +10,61 @@ import tempfile
 from pathlib import Path
 
 import harness
-from promises import PATIENCE, ROUNDS, Promises
+from promises import PATIENCE, ROUNDS, Promises, kill_postmaster
 
 GAP = r"checkpoint is \d+.*but the journal begins at \d+.*journal\.on_gap"
 WENT_BACK = r"the database went back from position \d+ to \d+"
 KEEP = {"journal.keep": "24h"}
 
 
-class Primary(harness.PostgresCluster):
-    def __init__(self):
-        super().__init__({"max_wal_size": "256MB", "wal_keep_size": "128MB"})
-        with open(self.data / "pg_hba.conf", "a", encoding="ascii") as hba:
+class Server(harness.PostgresCluster):
+    """A copy of the cluster `model`, which is stopped; with `primary`, a streaming standby of it."""
+
+    model = None
+
+    def __init__(self, primary=None):  # a copy needs no initdb: pylint: disable=super-init-not-called
+        if not Server.model:
+            Server.make_model()
+        self.directory = Path(tempfile.mkdtemp(prefix="rowgate-pg-"))
+        self.port = harness.free_port()
+        self.process = None
+        self.user = self.model.user
+        if self.user:
+            shutil.chown(self.directory, "postgres", "postgres")
+        os.chmod(self.directory, 0o755)
+        self.data = self.directory / "data"
+        subprocess.run(["cp", "-a", self.model.data, self.data], check=True)
+        with open(self.data / "postgresql.conf", "a", encoding="ascii") as conf:
+            conf.write(f"port = {self.port}\nunix_socket_directories = '{self.directory}'\n")
+            if primary:
+                conf.write("primary_conninfo = 'host=127.0.0.1 user=rowgate "
+                           f"port={primary.port}'\n")
+                (self.data / "standby.signal").touch()
+        self.start()
+
+    @staticmethod
+    def make_model():
+        Server.model = model = harness.PostgresCluster({"wal_keep_size": "128MB"})
+        atexit.register(model.remove)
+        model.admin("CREATE DATABASE plant")
+        model.stop()
+        with open(model.data / "pg_hba.conf", "a", encoding="ascii") as hba:
             hba.write("host replication all 127.0.0.1/32 trust\n")
-        self.admin("SELECT pg_reload_conf()")
+
+    @property
+    def plant(self):
+        return harness.PostgresDatabase(self, "plant")
+
+    def promote(self):
+        self.admin("SELECT pg_promote()")
 
     def replicate_synchronously(self):
         """From here on a COMMIT is answered when the standby has it on its disk, too."""
         self.admin("ALTER SYSTEM SET synchronous_standby_names = '*'")
         self.admin("SELECT pg_reload_conf()")
-        database = harness.PostgresDatabase(self, "postgres")
         harness.wait_until(
-            lambda: database.rows("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"),
+            lambda: self.plant.rows("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"),
             "the standby is a synchronous one", 30 * PATIENCE)
-
-
-class Standby(harness.PostgresCluster):
-    """A streaming standby of another cluster."""
-
-    def __init__(self, primary):  # not initdb's way: pylint: disable=super-init-not-called
-        self.directory = Path(tempfile.mkdtemp(prefix="rowgate-pg-"))
-        self.port = harness.free_port()
-        self.process = None
-        self.user = primary.user
-        if self.user:
-            shutil.chown(self.directory, "postgres", "postgres")
-        self.data = self.directory / "data"
-        done = subprocess.run(
-            ["setpriv", *self.user, harness.POSTGRES_BIN / "pg_basebackup", "-D", self.data, "-d",
-             primary.url("postgres"), "-R", "-X", "stream", "-c", "fast", "--no-sync"],
-            capture_output=True, text=True, cwd="/", check=False)
-        if done.returncode:
-            raise RuntimeError(f"pg_basebackup: {done.stderr}")
-        with open(self.data / "postgresql.conf", "a", encoding="ascii") as conf:
-            conf.write(f"port = {self.port}\nunix_socket_directories = '{self.directory}'\n")
-        self.start()
-
-    def promote(self):
-        self.admin("SELECT pg_promote()")
 
 
 class DatabaseCase(Promises, harness.SystemTest):
@@ -98,12 +107,11 @@ class DatabaseCase(Promises, harness.SystemTest):
 
 class FailOverTest(DatabaseCase):
     def setUp(self):
-        self.primary = Primary()
+        self.primary = Server()
         self.addCleanup(self.primary.remove)
-        self.database = self.primary.new_database()
-        self.standby = Standby(self.primary)
+        self.standby = Server(self.primary)
         self.addCleanup(self.standby.remove)
-        self.promoted = harness.PostgresDatabase(self.standby, self.database.name)
+        self.database, self.promoted = self.primary.plant, self.standby.plant
         # The gateway finds out by itself which of the two takes rows.
         self.url = (f"postgresql://rowgate@127.0.0.1:{self.primary.port},127.0.0.1:"
                     f"{self.standby.port}/{self.database.name}?target_session_attrs=read-write")
@@ -127,6 +135,26 @@ class FailOverTest(DatabaseCase):
         self.fleet.wait_acknowledged()
         self.fail_over()
         self.wait_stored(200)
+        self.assert_kept()
+        self.assertNotIn("went back", self.node.log(whole=True))
+
+    def test_synchronous_a_commit_that_the_standby_never_got_is_not_believed(self):
+        """A primary that crashes while a COMMIT waits for the standby has it after its recovery, and
+        shows it. The gateway must not take it for safe: the standby is promoted next."""
+        self.primary.replicate_synchronously()
+        self.begin(self.url, database=self.database)
+        self.wait_stored()
+        self.standby.stop()
+        # Read on a connection of its own; a transaction that writes nothing waits for nobody.
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        harness.wait_until(lambda: self.database.rows(waiting), "a COMMIT waits", 30 * PATIENCE)
+        self.fleet.wait_acknowledged()
+        kill_postmaster(self.primary)
+        self.primary.start()
+        harness.wait_until(lambda: self.database.rows(waiting), "the lanes wait", 30 * PATIENCE)
+        self.fleet.wait_acknowledged()
+        self.fail_over()
+        self.wait_stored()
         self.assert_kept()
         self.assertNotIn("went back", self.node.log(whole=True))
 
@@ -165,10 +193,9 @@ class RestoredBackupTest(DatabaseCase):
     """An older copy of the database takes the place of the newer one."""
 
     def test_postgres_restored_while_the_gateway_runs(self):
-        cluster = harness.PostgresCluster()
+        cluster = Server()
         self.addCleanup(cluster.remove)
-        database = cluster.new_database()
-        self.begin(database, padding=6000, rate=100, config=KEEP)
+        self.begin(cluster.plant, padding=6000, rate=100, config=KEEP)
         backup = cluster.directory / "backup"
         for _ in range(ROUNDS):
             self.wait_stored()

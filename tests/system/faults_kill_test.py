@@ -2,16 +2,10 @@
 import os
 import signal
 import time
-from pathlib import Path
 
 import harness
 import publisher as mqtt
-from promises import PATIENCE, ROUNDS, Promises
-
-
-def children(pid):
-    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
-            for child in (task / "children").read_text().split()]
+from promises import PATIENCE, ROUNDS, Promises, kill_postmaster
 
 
 class KillTest(Promises, harness.PostgresCase):
@@ -22,7 +16,7 @@ class KillTest(Promises, harness.PostgresCase):
 
     def test_a_backend_that_takes_a_lanes_rows_is_killed(self):
         self.begin(self.database)
-        for number in range(2 * ROUNDS):
+        for number in range(ROUNDS):
             backends = harness.wait_until(self.lane_backends, "the lanes are connected",
                                           20 * PATIENCE)
             os.kill(backends[number % len(backends)], signal.SIGKILL)
@@ -33,12 +27,8 @@ class KillTest(Promises, harness.PostgresCase):
     def test_the_postmaster_is_killed(self):
         self.begin(self.database)
         for _ in range(ROUNDS):
-            backends = children(self.cluster.process.pid)
-            self.cluster.stop(signal.SIGKILL)
+            kill_postmaster(self.cluster)
             self.fleet.wait_acknowledged()
-            # They notice that it is gone, and must be gone themselves before another may start.
-            harness.wait_until(lambda left=backends: not any(
-                os.path.exists(f"/proc/{pid}") for pid in left), "the backends end", 60)
             self.cluster.start()
             self.wait_stored()
         self.assert_kept()

@@ -8,7 +8,9 @@ ROWGATE_FAULT_ROUNDS repeats each fault (default 1), ROWGATE_SEED repeats a run.
 import os
 import random
 import re
+import signal
 import time
+from pathlib import Path
 
 import harness
 import publisher as mqtt
@@ -30,6 +32,15 @@ def padded(device, qos, padding):
         topic, payload, of_qos = plain(seq)
         return topic, payload[:-1] + more if padding else payload, of_qos
     return message
+
+
+def kill_postmaster(cluster):
+    """kill -9; and until its backends have noticed, before which no other may start."""
+    pid = cluster.process.pid
+    backends = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    cluster.stop(signal.SIGKILL)
+    harness.wait_until(lambda: not any(os.path.exists(f"/proc/{one}") for one in backends),
+                       "the backends end", 60)
 
 
 class Fleet:
@@ -149,9 +160,9 @@ class Promises:
         self.assertEqual(self.counts(), counts)
         self.assert_last_words(counts)
         published = sum(p.next_seq for p in self.fleet.publishers)
-        print(f"proof: {self.id()}: {published} messages, {sum(self.counts())} rows, nothing "
-              f"acknowledged lost, {time.monotonic() - self.began:.1f} s, seed {self.fleet.seed}",
-              flush=True)
+        print(f"proof: {self.id()}: {published} messages, {sum(self.counts())} rows, "
+              f"{self.books.lost} acknowledged and lost, {self.books.twice} stored twice, "
+              f"{time.monotonic() - self.began:.1f} s, seed {self.fleet.seed}", flush=True)
 
     def assert_last_words(self, before):
         self.fleet.publish(LAST_WORDS)
