@@ -64,6 +64,8 @@ void Sampler::round(std::chrono::microseconds budget) {
     while (more && at_ < end) more = read_batch(until);
   } catch (const storage::JournalCorrupt&) {
     // Trimmed while it was being read, or damaged: a lane will say so if it is.
+  } catch (const storage::JournalError&) {
+    // Trimmed between the look for its file and its opening: the next round begins behind it.
   }
   read_bytes_ += at_.value - from.value;
   weight_ = 1;

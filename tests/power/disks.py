@@ -101,12 +101,12 @@ def loop_device(backing, directory):
 
 
 @contextlib.contextmanager
-def mounted(backing, directory):
+def mounted(backing, directory, options=""):
     """The ext4 in an open file, mounted; the mount point's path."""
     point = Path(directory) / "mounted"
     point.mkdir(exist_ok=True)
     with loop_device(backing, directory) as device:
-        _mount(device, point, "ext4")
+        _mount(device, point, "ext4", options=options)
     try:
         yield point
     finally:
@@ -131,9 +131,9 @@ def duplicate(image):
 
 class RecordedDisk:
     """The ext4 in `image`, an open file that it takes over, mounted at `path`. Its block writes, flushes
-    and marks are logged until end(). `baseline` is a copy of the image as it was before."""
+    and marks are logged until end(). `options` are mount's. `baseline` is a copy of the image as it was before."""
 
-    def __init__(self, program, directory, image):
+    def __init__(self, program, directory, image, options=""):
         self.baseline = duplicate(image)
         self.log = memory_file("power-log")
         self._fuse = Path(directory) / "recorder"
@@ -148,7 +148,7 @@ class RecordedDisk:
         with self._open.pop_all() as opened:  # undone if one of these fails
             backing = os.open(self._fuse / "disk", os.O_RDWR)
             opened.callback(os.close, backing)
-            self.path = opened.enter_context(mounted(backing, directory))
+            self.path = opened.enter_context(mounted(backing, directory, options))
             self._marks = os.open(self._fuse / "mark", os.O_WRONLY)
             opened.callback(os.close, self._marks)
             self._open = opened.pop_all()

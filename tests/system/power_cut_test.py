@@ -49,6 +49,8 @@ filling = { from = "/filling", type = "text" }
 # The smallest segments and the smallest journal: they roll, are dropped and used again all the time.
 CONFIG = {"journal.segment_bytes": harness.MIB, "journal.max_bytes": 16 * harness.MIB,
           "drain.max_age": "30 ms"}
+# How the file system treats what was not synced: as usual, or with less mercy.
+MOUNT_OPTIONS = ["", "data=writeback,noauto_da_alloc", "nodelalloc"]
 DEVICES = [(f"q{qos}v{version}", version, qos)
            for qos, version in ((1, 4), (1, 5), (2, 4), (2, 5), (0, 4))]
 
@@ -140,7 +142,10 @@ class Life:
     def __init__(self, case, image, before=None):
         states, self.sent = before or ({}, {name: collections.Counter() for name, _, _ in DEVICES})
         self.case = case
-        self.disk = disks.RecordedDisk(program("rowgate_power_recorder"), case.directory, image)
+        options = case.random.choice(MOUNT_OPTIONS)
+        print(f"  recorded on ext4 {options}", flush=True)
+        self.disk = disks.RecordedDisk(program("rowgate_power_recorder"), case.directory, image,
+                                       options)
         case.addCleanup(self.end)
         case.database_up(self.disk.path)
         self.told = []  # a mark is an index in here
@@ -204,6 +209,8 @@ class Lost(AssertionError):
 class PowerCutTests:
     """Mixed into a case with database_up(path), database_down() and self.database."""
 
+    settings = {}  # the gateway's, beside CONFIG
+
     def setUp(self):
         seed = int(os.environ.get("ROWGATE_SEED", random.SystemRandom().randrange(1 << 32)))
         self.cuts = os.environ.get("ROWGATE_POWER_CUTS", self.short)
@@ -219,7 +226,7 @@ class PowerCutTests:
     def node_on(self, path):
         """The gateway, not started; there is one at a time."""
         if self.node is None:
-            self.node = self.gateway("", mapping=MAPPING, config=CONFIG)
+            self.node = self.gateway("", mapping=MAPPING, config={**CONFIG, **self.settings})
         self.node.sink, self.node.data_dir = self.database.url, path / "data"
         self.node.wrapper = []
         return self.node
@@ -255,8 +262,9 @@ class PowerCutTests:
                     if moment in again:
                         self.live_again(cut_disk.image, life, moment)
                     self.go_on_after(cut_disk.image, life, moment)
-                except (AssertionError, OSError) as error:
-                    self.failures.append(f"cut {number} before entry {moment} ({how}):\n{error}")
+                except (AssertionError, ConnectionLost, OSError) as error:
+                    self.failures.append(f"cut {number} before entry {moment} ({how}):\n{error}\n"
+                                         f"{self.node.log()[-1000:]}")
                     self.keep(cut_disk.image, f"cut-{moment}.img")
                 if len(self.failures) >= ENOUGH_FAILURES:
                     break
@@ -354,6 +362,12 @@ class PowerCutOnSqliteTest(PowerCutTests, harness.SystemTest):
     short = "8" if harness.SANITIZED else "24"
     disk_bytes = 96 * harness.MIB
 
+    def setUp(self):
+        super().setUp()
+        # Normal: a power cut takes back the last commits, rows and checkpoint together.
+        self.settings = {"sqlite.synchronous": self.random.choice(["full", "normal"])}
+        print(f"  {self.settings}", flush=True)
+
     def database_up(self, path):
         self.database = harness.SqliteDatabase(path / "telemetry.db")
 
@@ -391,9 +405,14 @@ class PowerCutOnPostgresTest(PowerCutTests, harness.SystemTest):
     def database_up(self, path):
         if self.cluster is None:
             usual, tempfile.tempdir = tempfile.tempdir, str(path)
+            # Off: a power cut takes back the last commits, rows and checkpoint together.
+            synchronous = self.random.choice(["on", "off"])
+            print(f"  synchronous_commit = {synchronous}", flush=True)
             try:
-                self.cluster = harness.PostgresCluster(
-                    {"max_wal_size": "32MB", "min_wal_size": "32MB", "wal_init_zero": "off"})
+                self.cluster = harness.PostgresCluster({
+                    "synchronous_commit": synchronous, "wal_writer_delay": "500ms",
+                    "wal_writer_flush_after": "100MB", "max_wal_size": "32MB",
+                    "min_wal_size": "32MB"})
             finally:
                 tempfile.tempdir = usual
             self.addCleanup(self.cluster.crash)

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
+#include "tests/support/fail_at.hpp"
 #include "tests/support/memory_disk.hpp"
 
 namespace rowgate::topics {
@@ -103,6 +106,28 @@ TEST_F(sampler, thread_reads_along) {
   }
   EXPECT_EQ(count("a"), 3U);
   reads.stop();
+}
+
+TEST_F(sampler, goes_on_when_a_segment_is_trimmed_right_before_it_is_opened) {
+  start();
+  publish("a", 10);
+  settle();
+  journal->stop();
+  journal.reset();
+  test::FailPlan plan;
+  plan.code = ENOENT;
+  {
+    // Read from the segment's file: what is recovered is not in memory.
+    const auto recovered = storage::Journal::open(test::fail_at(disk.directory(), plan), {});
+    Sampler reads(*recovered, recent, clock);
+    plan.fail_at = plan.done;
+    reads.round(microseconds(1'000'000));
+    EXPECT_TRUE(plan.failed) << "nothing was opened";
+    EXPECT_EQ(count("a"), 0U);
+    reads.round(microseconds(1'000'000));
+    EXPECT_EQ(count("a"), 10U);
+  }
+  journal = storage::Journal::open(disk.directory(), {});
 }
 
 }  // namespace
