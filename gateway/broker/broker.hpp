@@ -28,6 +28,8 @@ struct BrokerOptions {
   std::uint16_t max_keep_alive = 0;  // seconds; 0: as the client asks
   std::chrono::seconds connect_timeout{10};
   std::chrono::seconds max_session_expiry{7 * 24 * 3600};
+  /// After that a publish of MQTT 5 that finds the journal full is refused; 0: it waits on.
+  std::chrono::milliseconds max_journal_wait{0};
   std::size_t max_filters = 1000;  // subscriptions of one session
   std::size_t max_topic_bytes = 65'535;
   std::size_t max_topic_levels = 200;
@@ -50,6 +52,7 @@ struct BrokerCounters {
   std::atomic<std::uint64_t> denied_publishes{0};      // by the ACL, or to a reserved topic
   std::atomic<std::uint64_t> denied_subscriptions{0};  // by the ACL, taken away later included
   std::atomic<std::uint64_t> invalid_payloads{0};      // not the text that they say they are
+  std::atomic<std::uint64_t> quota_exceeded{0};        // the journal was full for too long
   std::atomic<std::uint64_t> stalls{0};                // a connection had to wait for the journal
   std::atomic<std::uint64_t> held_back{0};             // a client published faster than it may
   std::atomic<std::uint64_t> delivered{0};

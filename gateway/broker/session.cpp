@@ -4,6 +4,7 @@
 #include "gateway/broker/session.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "gateway/mqtt/control.hpp"
@@ -110,6 +111,28 @@ Session::Next Session::handle(const mqtt::Frame& frame, Moment now, std::string&
     default:
       return fail({ReasonCode::protocol_error, "a packet that only servers send"}, out);
   }
+}
+
+void Session::answer_pings(std::string& bytes, std::size_t& from, std::string& out) {
+  if (state_ != State::connected) return;
+  std::size_t to = from;
+  for (;;) {
+    const mqtt::FrameResult found =
+        mqtt::next_frame(std::string_view(bytes).substr(from), broker_.options.max_packet_bytes);
+    // What is wrong with the rest is said in its turn.
+    if (found.status != mqtt::FrameResult::Status::frame) break;
+    if (found.frame.type == PacketType::pingreq && found.frame.body.empty()) {
+      mqtt::encode_pingresp(out);
+      ++passed_.received;
+      ++passed_.sent;
+    } else {
+      std::memmove(bytes.data() + to, bytes.data() + from, found.frame.size);
+      to += found.frame.size;
+    }
+    from += found.frame.size;
+  }
+  bytes.erase(to, from - to);
+  from = to;
 }
 
 void Session::tell_traffic() noexcept {

@@ -82,6 +82,9 @@ class Session {
   void tell_traffic() noexcept;
   /// The dispatcher's copy of a message for this client, or a PUBREL.
   void deliver(Delivery&& delivery, Moment now, std::string& out);
+  /// While receive() cannot go on: takes the PINGREQs out of the whole packets behind `from` in
+  /// `bytes`, which are to be handled later, answers them, and moves `from` behind those packets.
+  void answer_pings(std::string& bytes, std::size_t& from, std::string& out);
   /// Keep alive, time-outs, a token's end, a changed ACL; about once a second. `waits_for_us`: the
   /// silence is ours.
   Next tick(Moment now, bool waits_for_us, std::string& out);
@@ -144,6 +147,8 @@ class Session {
   bool may_have_answer(const mqtt::PublishView& publish, std::string_view topic) const;
   bool fits_mappings(const mqtt::PublishView& publish, std::string_view topic, Moment now);
   Next not_appended(storage::AppendError error, mqtt::QoS qos, std::string& out);
+  /// Whether the journal has been full for longer than a client that can be told is to wait.
+  bool waited_too_long(storage::AppendError error, mqtt::QoS qos, Moment now);
   Next reject(mqtt::PacketId id, mqtt::QoS qos, mqtt::ReasonCode code, std::string& out,
               AckQueue& acks);
 
@@ -208,9 +213,10 @@ class Session {
     mqtt::PacketId packet_id;
     std::string why;
   };
-  std::vector<Refusal> refusals_;     // whose PUBACK or PUBREC is not sent yet
-  std::string why_refused_;           // of the publish at hand; mostly empty
-  std::vector<std::string> aliases_;  // index: alias - 1
+  std::vector<Refusal> refusals_;  // whose PUBACK or PUBREC is not sent yet
+  std::string why_refused_;        // of the publish at hand; mostly empty
+  std::optional<std::chrono::steady_clock::time_point> full_since_;  // publishes find no room
+  std::vector<std::string> aliases_;                                 // index: alias - 1
   RouteCache routes_;
   const bool looks_closer_;  // the configuration may refuse any publish
   const bool paced_;         // by what follows

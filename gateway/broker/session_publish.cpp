@@ -72,7 +72,15 @@ Session::Next Session::on_publish(const mqtt::Frame& frame, Moment now, std::str
                                       .qos = static_cast<std::uint8_t>(publish.qos),
                                       .retain = publish.retain};
   const auto appended = record.retain ? broker_.publish(record) : broker_.journal.append(record);
-  if (!appended) return not_appended(appended.error(), publish.qos, out);
+  if (!appended) {
+    if (!waited_too_long(appended.error(), publish.qos, now)) {
+      return not_appended(appended.error(), publish.qos, out);
+    }
+    taken();
+    count(broker_.counters.quota_exceeded);
+    return reject(publish.packet_id, publish.qos, ReasonCode::quota_exceeded, out, acks);
+  }
+  full_since_.reset();
   taken();
   if (publish.qos != QoS::at_most_once) {
     const auto type = publish.qos == QoS::at_least_once ? PacketType::puback : PacketType::pubrec;
@@ -193,6 +201,14 @@ Session::Next Session::not_appended(AppendError error, QoS qos, std::string& out
   broker_.ledger.received(self_.thread, lane_);
   broker_.ledger.dropped(self_.thread, lane_);
   return Next::read;
+}
+
+bool Session::waited_too_long(AppendError error, QoS qos, Moment now) {
+  const auto limit = broker_.options.max_journal_wait;
+  const bool can_be_told = version_ == mqtt::Version::v5 && qos != QoS::at_most_once;
+  if (error != AppendError::full || !can_be_told || limit.count() == 0) return false;
+  if (!full_since_) full_since_ = now.ticks;
+  return now.ticks - *full_since_ >= limit;
 }
 
 // A 5.0 client is told; an older one cannot be, and must not be acknowledged what is not kept.

@@ -44,6 +44,7 @@ broker::BrokerOptions broker_options(const config::Config& config) {
   options.topic_alias_maximum = config.mqtt.topic_alias_maximum;
   options.connect_timeout = config.mqtt.connect_timeout;
   options.max_session_expiry = config.mqtt.max_session_expiry;
+  options.max_journal_wait = config.mqtt.max_journal_wait;
   options.max_keep_alive = config.mqtt.max_keep_alive;
   options.max_filters = config.mqtt.max_subscriptions;
   options.max_topic_bytes = config.mqtt.max_topic_bytes;
@@ -134,11 +135,13 @@ void Gateway::open_journal() {
   options.segment_bytes = config_.journal.segment_bytes;
   options.batch_bytes = config_.journal.batch_bytes;
   options.window_bytes = config_.journal.window_bytes;
+  options.keep = config_.journal.keep;
   options.lanes = config_.drain.lanes ? config_.drain.lanes : sink_->default_lanes();
   journal_ = storage::Journal::open(open_data_dir(config::journal_directory(config_)), options);
   if (journal_->lanes() != options.lanes) {
     spdlog::warn(
-        "the journal was begun with {} lanes and keeps them until it is drained; {} were asked for",
+        "the journal was begun with {} lanes and keeps them until it is stopped with everything "
+        "drained and nothing retained (`journal.keep`); {} were asked for",
         journal_->lanes(), options.lanes);
   }
 }

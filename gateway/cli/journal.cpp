@@ -41,10 +41,10 @@ std::string numbers(const auto& counts) {
 
 void print_segments(const JournalSummary& summary, Format format, std::ostream& out) {
   storage::QueryResult rows;
-  rows.columns = {"file", "first", "end", "file_bytes"};
+  rows.columns = {"file", "first", "end", "file_bytes", "retained"};
   for (const storage::SegmentSummary& segment : summary.segments) {
     rows.rows.push_back({segment.file, number(segment.first.value), number(segment.end.value),
-                         number(segment.file_bytes)});
+                         number(segment.file_bytes), std::string(segment.retained ? "1" : "0")});
   }
   print_rows(out, format, rows);
 }
@@ -64,6 +64,8 @@ void print_summary(const JournalSummary& summary, Format format, std::ostream& o
       {"end", number(summary.end.value)},
       {"segments", number(summary.segments.size())},
       {"disk_bytes", number(disk)},
+      {"retained_bytes", number(summary.retained_bytes)},
+      {"retained_since", summary.retained_since ? to_iso8601(*summary.retained_since) : ""},
       {"commits", records(RecordType::mark)},
       {"publishes", records(RecordType::publish)},
       {"publishes_by_qos", numbers(summary.publishes_by_qos)},

@@ -108,6 +108,11 @@ void write_journal(http::MetricsText& text, const storage::Journal& journal) {
          "Everything below was taken in.", journal.appended().value);
   single(text, "rowgate_journal_disk_bytes", MetricType::gauge, "Disk used by journal segments.",
          journal.disk_bytes());
+  single(
+      text, "rowgate_journal_retained_bytes", MetricType::gauge,
+      "Disk used by segments that are drained and flushed and kept all the same, as journal.keep "
+      "says.",
+      journal.retained_bytes());
   single(text, "rowgate_journal_commits_total", MetricType::counter,
          "Journal commits: each one write and one fdatasync.", journal.commits());
 }
@@ -138,6 +143,10 @@ void write_listener(http::MetricsText& text, const broker::Broker& broker) {
   single(text, "rowgate_wills_total", MetricType::counter, "Wills published.", c.wills.load());
   single(text, "rowgate_expired_sessions_total", MetricType::counter,
          "Sessions that ended because their client stayed away.", c.expired_sessions.load());
+  single(text, "rowgate_quota_exceeded_total", MetricType::counter,
+         "Publishes of MQTT 5 clients refused because the journal was full for longer than "
+         "mqtt.max_journal_wait.",
+         c.quota_exceeded.load());
   single(text, "rowgate_stalls_total", MetricType::counter,
          "Times a publisher had to wait for room in the journal.", c.stalls.load());
   single(text, "rowgate_live_delivered_total", MetricType::counter,

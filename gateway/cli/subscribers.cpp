@@ -22,7 +22,7 @@ broker::DispatchOptions dispatch_options(const config::Config& config) {
 Subscribers::Subscribers(const config::Config& config, storage::Journal& journal,
                          broker::Peers& peers)
     : store_(storage::open_state_store(fmt::format("{}/sessions.db", config.data_dir), journal.id(),
-                                       journal.first())),
+                                       journal.trimmed())),
       retained_({config.mqtt.max_retained_messages, config.mqtt.max_retained_bytes}),
       dispatch_(
           dispatch_options(config), counters_, retained_,

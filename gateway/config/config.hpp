@@ -61,6 +61,7 @@ struct Config {
     std::uint32_t max_connections = 100'000;
     std::chrono::seconds connect_timeout{10};  // from accept to CONNECT
     std::chrono::seconds max_session_expiry{7 * 24 * 3600};
+    std::chrono::milliseconds max_journal_wait{0};  // then Quota exceeded, in MQTT 5; 0: no end
     std::uint32_t max_outgoing_bytes = 8U << 20;    // unsent bytes a subscriber may let pile up
     std::uint32_t max_queued_messages = 100'000;    // waiting for one session
     std::uint64_t max_queued_bytes = 64ULL << 20;   // waiting for one session
@@ -99,6 +100,7 @@ struct Config {
     std::uint64_t segment_bytes = 64ULL << 20;
     std::uint64_t batch_bytes = 8ULL << 20;    // open buffer
     std::uint64_t window_bytes = 64ULL << 20;  // kept in memory for the lanes
+    std::chrono::seconds keep{0};              // what is drained and flushed; 0: not at all
     OnGap on_gap = OnGap::refuse;
   } journal;
 

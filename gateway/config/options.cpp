@@ -97,6 +97,10 @@ void add_mqtt(std::vector<Option>& to) {
   to.push_back(
       size("mqtt.max_outgoing_bytes", "", 64 * kib, gib, ROWGATE_MEMBER(mqtt.max_outgoing_bytes),
            "Unsent bytes a subscriber may let pile up before messages to it are dropped."));
+  to.push_back(duration("mqtt.max_journal_wait", "", 0s, 24h, ROWGATE_MEMBER(mqtt.max_journal_wait),
+                        "How long a publish of an MQTT 5 client at QoS 1 or 2 waits for room in a "
+                        "full journal before it is refused with Quota exceeded (0x97); 0: as long "
+                        "as it takes. An MQTT 3 client cannot be told and always waits."));
   to.push_back(
       count("mqtt.max_keep_alive", "", 0, 65'535, ROWGATE_MEMBER(mqtt.max_keep_alive),
             "The longest keep alive, in seconds, that an MQTT 5 client gets; 0: the one it "
@@ -211,6 +215,10 @@ void add_journal(std::vector<Option>& to) {
   to.push_back(size("journal.window_bytes", "", mib, 64 * gib, ROWGATE_MEMBER(journal.window_bytes),
                     "Recent batches kept in memory for the lanes; a lane further behind reads "
                     "segments."));
+  to.push_back(duration("journal.keep", "", 0s, 8760h, ROWGATE_MEMBER(journal.keep),
+                        "How long messages that are safe in the database stay in the journal as "
+                        "well, for a database that is restored to an earlier time; they make way "
+                        "when `journal.max_bytes` is needed for others. 0: not at all."));
   to.push_back(choice<>("journal.on_gap", "", ROWGATE_MEMBER(journal.on_gap),
                         std::vector<std::pair<std::string_view, OnGap>>{{"refuse", OnGap::refuse},
                                                                         {"accept", OnGap::accept}},

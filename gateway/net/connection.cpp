@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -15,6 +16,7 @@ constexpr std::size_t choke_bytes = 256U << 10;  // unsent answers above which w
 constexpr std::size_t keep_capacity = 4096;      // of a buffer that has become empty
 constexpr std::chrono::seconds linger_time{2};
 constexpr std::size_t first_read = 16U << 10;   // of a newcomer, who may not mean MQTT at all
+constexpr std::size_t look_ahead = 256U << 10;  // kept of a client that is stalled, at most
 constexpr std::size_t linger_read = 16U << 10;  // a pause, of what nobody wants any more
 
 /// A client that nobody has let in, as a line of the log has it: in one line, and a short one.
@@ -146,13 +148,17 @@ void Connection::handle(std::string_view bytes) {
   const storage::Position durable = thread_.broker().journal.durable();
   const auto received = session_.receive(bytes, thread_.now(), out_, thread_.acks());
   keep(bytes.substr(received.consumed));
+  looked_ = 0;
   wanted_ = received.wanted;
+  if (received.consumed > 0) patient_ = false;
   flush();
   if (state_ == State::lingering) return;  // the transport broke under flush()
   switch (received.next) {
     case Next::read:
       if (unsent() > choke_bytes) {
         state_ = State::choked;
+      } else if (ended_) {
+        finish();
       } else {
         wait_readable();
       }
@@ -173,6 +179,22 @@ void Connection::handle(std::string_view bytes) {
       say_why();
       return finish();
   }
+}
+
+void Connection::read_ahead() {
+  if (unsent() > choke_bytes) return;
+  while (!ended_ && kept_.size() < look_ahead) {
+    const std::span<char> shared = thread_.buffer();
+    const Transfer got =
+        transport_->receive(shared.first(std::min(shared.size(), look_ahead - kept_.size())));
+    if (got.flow == Flow::would_block) break;
+    ended_ = got.flow != Flow::bytes;
+    if (ended_) break;  // what it sent before is still to be handled
+    kept_.append(shared.data(), got.bytes);
+    thread_.broker().ledger.passed(self_.thread, broker::Traffic::bytes_received, got.bytes);
+  }
+  session_.answer_pings(kept_, looked_, out_);
+  flush();
 }
 
 void Connection::say_why() {
@@ -268,6 +290,10 @@ void Connection::tick(broker::Moment now) {
   }
   const bool waits_for_us =
       quiesced_ || state_ == State::stalled || state_ == State::held || state_ == State::waiting;
+  if (state_ == State::stalled && !quiesced_ && session_.was_let_in()) {
+    if (std::exchange(patient_, true)) read_ahead();
+    if (state_ == State::lingering) return;
+  }
   if (session_.tick(now, waits_for_us, out_) == broker::Session::Next::close) {
     spdlog::debug("{}: connection closed: {}", session_.client_id(), session_.reason());
     flush();

@@ -67,6 +67,8 @@ class Connection {
   enum class State : std::uint8_t { reading, stalled, choked, held, waiting, lingering };
 
   void linger();
+  /// Stalled for long: who waits for acknowledgements still wants his PINGRESP.
+  void read_ahead();
   void handle(std::string_view bytes);
   void say_why();
   void keep(std::string_view rest);
@@ -88,7 +90,10 @@ class Connection {
   bool writing_ = false;     // waits for the transport to take more
   bool pausing_ = false;     // while lingering: go_on() reads on
   bool marked_ = false;      // in the thread's list of connections to flush
+  bool ended_ = false;       // the client has closed while we were stalled
+  bool patient_ = false;     // stalled since the last tick, without any progress
   std::string kept_;         // received, not yet handled
+  std::size_t looked_ = 0;   // of kept_: looked through for PINGREQs
   std::size_t wanted_ = 1;
   std::string out_;
   std::size_t sent_ = 0;  // of out_

@@ -19,7 +19,7 @@ constexpr unsigned messages_between_looks = 64;  // at the time
 }  // namespace
 
 Sampler::Sampler(storage::Journal& journal, RecentMessages& recent, os::Clock& clock)
-    : journal_(journal), recent_(recent), clock_(clock), at_(journal.first()) {
+    : journal_(journal), recent_(recent), clock_(clock), at_(journal.trimmed()) {
   if (journal.durable().value - at_.value > most_history) at_ = journal.durable();
 }
 

@@ -144,20 +144,24 @@ class FullJournalTest : public IoThreadsTest {
     return options;
   }
   FullJournalTest() : IoThreadsTest(small()) {}
+
+  void fill() {
+    const std::string large(1000, 'x');
+    storage::PublishRecord filler;
+    filler.client_id = "filler";
+    filler.payload = large;
+    filler.qos = 1;
+    const auto full = [&] {
+      const auto appended = journal_->append(filler);
+      return !appended && appended.error() == storage::AppendError::full;
+    };
+    while (!full() || journal_->durable() < journal_->appended()) std::this_thread::yield();
+  }
 };
 
 TEST_F(FullJournalTest, APublisherWaitsInPeaceUntilThereIsRoom) {
+  fill();
   const std::string large(1000, 'x');
-  storage::PublishRecord filler;
-  filler.client_id = "filler";
-  filler.payload = large;
-  filler.qos = 1;
-  const auto full = [&] {
-    const auto appended = journal_->append(filler);
-    return !appended && appended.error() == storage::AppendError::full;
-  };
-  while (!full() || journal_->durable() < journal_->appended()) std::this_thread::yield();
-
   const auto publisher = connected("sensor");
   const auto other = connected("other");
   std::string sent, expected;
@@ -182,6 +186,26 @@ TEST_F(FullJournalTest, APublisherWaitsInPeaceUntilThereIsRoom) {
     }
   });
   EXPECT_EQ(publisher->read(expected.size()), expected);
+}
+
+TEST_F(FullJournalTest, WhoIsHeldGetsHisPingrespAndLosesNothingByGoing) {
+  fill();
+  const std::string large(1000, 'x');
+  auto publisher = connected("sensor");
+  for (std::uint16_t id = 1; id <= 3; ++id) {
+    publisher->send(publish(Version::v311, "a", large, QoS::at_least_once, id));
+  }
+  for (int i = 0; i < 2; ++i) {
+    publisher->send("\xC0\0"s);
+    EXPECT_EQ(publisher->read(2), "\xD0\0"s);
+  }
+  publisher->send("\xC0\0"s + publish(Version::v311, "a", large, QoS::at_least_once, 4));
+  EXPECT_EQ(publisher->read(2), "\xD0\0"s);
+  publisher->close();
+  const auto before = journal_->appended();
+  journal_->trim(journal_->durable());
+  io_->journal_moved();
+  while (journal_->appended().value < before.value + 4000) std::this_thread::yield();
 }
 
 TEST_F(IoThreadsTest, RefusesAPortThatIsInUse) {

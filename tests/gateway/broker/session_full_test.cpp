@@ -1,0 +1,106 @@
+// The journal is full: who is held, who is told, and that a PINGREQ behind it is answered.
+#include "tests/gateway/broker/session_fixture.hpp"
+
+namespace rowgate::broker {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+using mqtt::PacketType;
+using mqtt::QoS;
+using mqtt::ReasonCode;
+using mqtt::Version;
+using Next = Session::Next;
+
+class SessionFullTest : public SessionTest {
+ protected:
+  /// Nothing more goes in until trim().
+  void fill() {
+    options_.max_bytes = 4U << 20;
+    restart();
+  }
+  void take_all_room() {
+    storage::PublishRecord filler;
+    filler.client_id = "filler";
+    const std::string large(10'000, 'x');
+    filler.payload = large;
+    filler.qos = 1;
+    const auto full = [&] {
+      const auto appended = journal_->append(filler);
+      return !appended && appended.error() == storage::AppendError::full;
+    };
+    const auto until_full = [&] {
+      while (!full() || journal_->durable() < journal_->appended()) std::this_thread::yield();
+    };
+    until_full();
+    filler.payload = {};
+    until_full();
+  }
+};
+
+TEST_F(SessionFullTest, EverybodyIsHeldUnlessTheConfigurationSaysOtherwise) {
+  fill();
+  Client old = connected("old", {}, 1);
+  Client young = connected("young", {.version = Version::v5}, 2);
+  take_all_room();
+  for (Client* client : {&old, &young}) {
+    const Version version = client == &old ? Version::v311 : Version::v5;
+    EXPECT_EQ(client->send(publish(version, "a", "x", QoS::at_least_once, 1)), Next::stall);
+    client->ticks += 24h;
+    EXPECT_EQ(client->send(std::string(client->rest)), Next::stall);
+    EXPECT_EQ(client->out, "");
+  }
+}
+
+TEST_F(SessionFullTest, AClientThatCanBeToldIsToldOnceItHasWaited) {
+  limits_.max_journal_wait = 2s;
+  fill();
+  Client old = connected("old", {}, 1);
+  Client young = connected("young", {.version = Version::v5}, 2);
+  take_all_room();
+  EXPECT_EQ(old.send(publish(Version::v311, "a", "x", QoS::at_least_once, 1)), Next::stall);
+  EXPECT_EQ(young.send(publish(Version::v5, "a", "x", QoS::at_least_once, 1)), Next::stall);
+  old.ticks += 1h;
+  EXPECT_EQ(old.send(std::string(old.rest)), Next::stall) << "it cannot be told";
+  young.ticks += 1999ms;
+  EXPECT_EQ(young.send(std::string(young.rest)), Next::stall);
+  young.ticks += 1ms;
+  EXPECT_EQ(young.send(std::string(young.rest)), Next::read);
+  EXPECT_EQ(young.answers(), "\x40\x03\x00\x01\x97"s);
+  EXPECT_EQ(young.send(publish(Version::v5, "a", "x", QoS::exactly_once, 2)), Next::read)
+      << "it need not wait again";
+  EXPECT_EQ(young.answers(), "\x50\x03\x00\x02\x97"s);
+  EXPECT_EQ(broker_->counters.quota_exceeded.load(), 2U);
+
+  dispatch();
+  journal_->trim(journal_->durable());
+  EXPECT_EQ(young.send(publish(Version::v5, "a", "x", QoS::exactly_once, 2)), Next::read);
+  EXPECT_EQ(young.answers().substr(0, 1), "\x50"s);
+  take_all_room();
+  EXPECT_EQ(young.send(publish(Version::v5, "a", "x", QoS::at_least_once, 3)), Next::stall)
+      << "a new wait";
+}
+
+TEST_F(SessionFullTest, APingBehindWhatIsHeldIsAnsweredAndTakenOut) {
+  fill();
+  Client client = connected("c");
+  take_all_room();
+  const std::string held = publish(Version::v311, "a", "x", QoS::at_least_once, 1);
+  const std::string more = publish(Version::v311, "a", "y", QoS::at_least_once, 2);
+  std::string bytes = held + "\xC0\0"s + more + "\xC0\0\xC0\0"s + "\x30"s;
+  std::size_t looked = 0;
+  std::string out;
+  client.session.answer_pings(bytes, looked, out);
+  EXPECT_EQ(out, "\xD0\0\xD0\0\xD0\0"s);
+  EXPECT_EQ(bytes, held + more + "\x30"s) << "the rest, half a packet included, is as it was";
+  bytes.pop_back();
+  bytes += "\xC0"s;
+  client.session.answer_pings(bytes, looked, out);
+  bytes += "\0"s;
+  client.session.answer_pings(bytes, looked, out);
+  EXPECT_EQ(out, "\xD0\0\xD0\0\xD0\0\xD0\0"s);
+  EXPECT_EQ(bytes, held + more);
+}
+
+}  // namespace
+}  // namespace rowgate::broker
