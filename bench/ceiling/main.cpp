@@ -42,11 +42,13 @@ double process_cpu_seconds() {
 int main(int argc, char** argv) {
   std::string postgres;
   std::string directory = ".";
+  bool only_postgres = false;
   std::size_t rows = 1'000'000;
   std::size_t syncs = 500;
   CLI::App app("Measures COPY, SQLite inserts and fdatasync on this machine", "rowgate_ceiling");
   app.add_option("--postgres", postgres,
                  "libpq connection string; without it PostgreSQL is left out");
+  app.add_flag("--only-postgres", only_postgres, "measure neither SQLite nor the disk");
   app.add_option("--directory", directory, "where the SQLite file and the sync file go")
       ->check(CLI::ExistingDirectory);
   app.add_option("--rows", rows, "rows a database case")->check(CLI::Range(20'000, 100'000'000));
@@ -54,8 +56,10 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   try {
     rowgate::ceiling::Figures figures;
-    rowgate::ceiling::measure_disk(directory, syncs, figures);
-    rowgate::ceiling::measure_sqlite(directory, rows, figures);
+    if (!only_postgres) {
+      rowgate::ceiling::measure_disk(directory, syncs, figures);
+      rowgate::ceiling::measure_sqlite(directory, rows, figures);
+    }
     if (!postgres.empty()) rowgate::ceiling::measure_postgres(postgres, rows, figures);
     for (const auto& figure : figures) fmt::print("{:<44} {:.3f}\n", figure.name, figure.value);
     return 0;
