@@ -142,9 +142,10 @@ SinkResult<void> LaneDrain::State::resume(Position found) {
   if (opened_before && !at_doubt && found > checkpoint)
     return SinkError{
         CommitOutcome::fenced,
-        fmt::format("lane {}: the checkpoint moved from {} to {} without us: another gateway "
-                    "drains under the name '{}'; stop one of them, or give it another `gateway` name",
-                    identity.lane.value, checkpoint.value, found.value, identity.gateway)};
+        fmt::format(
+            "lane {}: the checkpoint moved from {} to {} without us: another gateway "
+            "drains under the name '{}'; stop one of them, or give it another `gateway` name",
+            identity.lane.value, checkpoint.value, found.value, identity.gateway)};
   const auto before = opened_before ? std::optional(checkpoint) : std::nullopt;
   const auto told = go_on_from(journal, *sink, identity, found, before, options.accept_gap);
   if (!told) return told.error();
