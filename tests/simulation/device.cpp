@@ -56,7 +56,8 @@ std::string Device::publish() {
       .qos = qos,
       .message = message,
       .topic = fmt::format("{}/{}", content == Content::other ? "other" : "readings", number_),
-      .payload = Messages::payload(message, content, random_.below(400))};
+      .payload = Messages::payload(message, content,
+                                   random_.below(random_.any_of<std::uint64_t>({50, 400, 800})))};
   trace_.add(Event::publish, number_, qos, message);
   messages_.sent(message);
   std::string bytes = encode(publish, false);

@@ -184,7 +184,11 @@ void Gateway::receive(std::uint32_t slot, std::string_view bytes) {
 }
 
 void Gateway::hang_up(std::uint32_t slot) {
-  if (connections_[slot].state != Connection::State::over) finish(slot);
+  Connection& c = connections_[slot];
+  if (c.state == Connection::State::over) return;
+  // Who does not read does not notice.
+  c.hung_up = true;
+  if (c.state == Connection::State::reading) finish(slot);
 }
 
 void Gateway::go_on(std::uint32_t slot) {
@@ -202,6 +206,7 @@ void Gateway::handle(std::uint32_t slot) {
   flush(slot);
   switch (received.next) {
     case Next::read:
+      if (c.hung_up) finish(slot);
       return;
     case Next::stall:
       c.state = Connection::State::stalled;

@@ -99,7 +99,8 @@ class Gateway final : broker::Peers {
   storage::SegmentedJournal& journal() noexcept { return *journal_; }
   const Lanes& lanes() const noexcept { return *lanes_; }
   const broker::Ledger& ledger() const noexcept { return ledger_; }
-  bool stalls() const noexcept { return !stalled_.empty(); }
+  /// Connections that wait for room in the journal.
+  std::size_t stalled() const noexcept { return stalled_.size(); }
 
  private:
   struct Connection {
@@ -108,6 +109,7 @@ class Gateway final : broker::Peers {
     std::string in;   // not taken yet
     std::string out;  // not sent yet
     State state = State::reading;
+    bool hung_up = false;  // the device has
     std::optional<broker::ConnectionRef> successor{};
   };
   struct TakeOver {

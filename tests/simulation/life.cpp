@@ -110,6 +110,7 @@ void World::gone(bool power_cut) {
   must_end_ = journal_ended_ = dispatch_ended_ = false;
   fenced_ = second_ != nullptr;
   lanes_ended_ = 0;
+  dropped_ = {};
 }
 
 // ---- The end that SIGTERM asks for --------------------------------------------------------------
@@ -224,6 +225,9 @@ void World::check_lane(Lane lane) {
         fmt::format("lane {}: the journal begins at {}, and the database may go back to {}",
                     lane.value, journal.first().value, flushed->value));
   }
+  const std::uint64_t dropped = gateway_->ledger().counts(lane).dropped;
+  if (dropped > dropped_[lane.value]) trace_.add(Event::dropped, dropped);
+  dropped_[lane.value] = dropped;
   const Ledger ledger = ledger_of(*gateway_, lane);
   if (ledger.settled > ledger.received) {
     throw Violation(fmt::format("lane {}: {} received, {} settled", lane.value, ledger.received,
@@ -243,6 +247,9 @@ bool World::at_rest() const {
   for (std::uint16_t i = 0; i < journal.lanes(); ++i) {
     const Ledger ledger = ledger_of(*gateway_, {i});
     if (ledger.settled != ledger.received) return false;
+    // What is not flushed the database may have forgotten, and the lane not found out yet.
+    const storage::LaneCounters& counters = gateway_->lanes().counters({i});
+    if (counters.flushed < counters.checkpoint) return false;
   }
   return true;
 }

@@ -94,8 +94,8 @@ World::World(std::uint64_t seed, Trace& trace)
 World::~World() = default;
 
 void World::choose_options() {
-  options_.journal.segment_bytes = random_.any_of({4096, 4096, 8192, 16384});
-  options_.journal.max_bytes = options_.journal.segment_bytes * random_.any_of({4, 5, 8, 64});
+  options_.journal.segment_bytes = random_.any_of({4096, 4096, 4096, 8192, 16384});
+  options_.journal.max_bytes = options_.journal.segment_bytes * random_.any_of({4, 4, 5, 64});
   options_.journal.batch_bytes = random_.any_of({1024, 2048, 8192});
   options_.journal.window_bytes = random_.any_of({0, 1000, 8192, 1 << 20});
   options_.journal.keep = std::chrono::seconds(random_.any_of({0, 0, 2, 3600}));
@@ -107,7 +107,7 @@ void World::choose_options() {
   options_.drain.backoff_first = milliseconds(random_.any_of({1, 50}));
   options_.drain.backoff_max = milliseconds(random_.any_of({50, 500}));
   options_.ack_at_database = random_.one_in(4);
-  steps_ = random_.between(100, 600);
+  steps_ = random_.between(100, 1000);
 }
 
 void World::choose_acts() {
@@ -116,16 +116,16 @@ void World::choose_acts() {
     weight_ += weight;
   };
   // What always goes on, in other shares each time, so that one is slow here and another there.
-  weigh(Act::device, random_.between(100, 400));
-  weigh(Act::io_turn, random_.between(20, 60));
-  weigh(Act::commit, random_.between(15, 60));
-  weigh(Act::drain, random_.between(15, 80));
-  weigh(Act::dispatch, random_.between(10, 30));
-  weigh(Act::housekeeping, random_.between(5, 20));
-  weigh(Act::pass_time, random_.between(10, 40));
+  weigh(Act::device, random_.between(200, 600));
+  weigh(Act::io_turn, random_.between(60, 300));
+  weigh(Act::commit, random_.between(60, 300));
+  weigh(Act::drain, random_.between(20, 300));
+  weigh(Act::dispatch, random_.between(20, 60));
+  weigh(Act::housekeeping, random_.between(10, 60));
+  weigh(Act::pass_time, random_.between(20, 100));
   // What befalls them: each in some worlds only, so that no fault hides another.
   for (auto i = static_cast<std::size_t>(Act::set_wall_clock); i < acts; ++i) {
-    if (random_.one_in(2)) weigh(static_cast<Act>(i), random_.between(1, 4));
+    if (random_.one_in(3)) weigh(static_cast<Act>(i), random_.between(1, 4));
   }
 }
 
@@ -229,7 +229,9 @@ void World::act(Act what) {
     case Act::device:
       return of_a_device();
     case Act::io_turn:
-      return gateway_->io_turn();
+      gateway_->io_turn();
+      if (gateway_->stalled() > 0) trace_.add(Event::stalled, gateway_->stalled());
+      return;
     case Act::commit:
       return commit();
     case Act::drain:
@@ -306,13 +308,11 @@ void World::connect(Device& device) {
   gateway_->receive(slot, device.connect(slot));
 }
 
+/// It does what it can at once now and then: a burst fills the journal.
 void World::of_a_device() {
   Device& device = devices_[static_cast<std::size_t>(random_.below(devices_.size()))];
   const std::uint32_t slot = device.connection();
-  if (device.state() == Device::State::away) {
-    if (random_.one_in(2)) connect(device);
-    return;
-  }
+  if (device.state() == Device::State::away) return connect(device);
   if (random_.one_in(40)) {
     trace_.add(Event::hang_up, slot);
     device.lose_connection();
@@ -323,8 +323,12 @@ void World::of_a_device() {
   if (device.has_answers() && random_.one_in(2)) {
     return gateway_->receive(slot, device.read());
   }
-  if (!device.may_publish()) return;
-  gateway_->receive(slot, random_.one_in(60) ? device.disconnect() : device.publish());
+  if (device.may_publish() && random_.one_in(60)) {
+    return gateway_->receive(slot, device.disconnect());
+  }
+  for (std::uint64_t n = random_.one_in(8) ? 6 : 1; n > 0 && device.may_publish(); --n) {
+    gateway_->receive(slot, device.publish());
+  }
 }
 
 void World::hear(std::uint32_t slot, std::string_view bytes) {
@@ -332,7 +336,7 @@ void World::hear(std::uint32_t slot, std::string_view bytes) {
 }
 
 void World::pass_time() {
-  const microseconds by(random_.any_of({300, 2'000, 20'000, 150'000, 600'000, 2'000'000}));
+  const microseconds by(random_.any_of({300, 2'000, 20'000, 150'000, 600'000, 600'000}));
   trace_.add(Event::clock, static_cast<std::uint64_t>(by.count()));
   machine_.clock.advance(by);
 }

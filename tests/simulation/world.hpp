@@ -5,6 +5,7 @@
 // The world takes so many steps. In each, one of them does one thing: a device sends or reads, one
 // of the gateway's threads goes round once, time passes, or a fault comes. Then all is healed,
 // drained and compared (messages.hpp).
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -124,8 +125,9 @@ class World {
   std::uint64_t weight_ = 0;
   bool journal_ended_ = false;
   bool dispatch_ended_ = false;
-  std::uint32_t lanes_ended_ = 0;  // a bit each
-  bool must_end_ = false;          // as Gateway::fault() has it
+  std::uint32_t lanes_ended_ = 0;           // a bit each
+  std::array<std::uint64_t, 3> dropped_{};  // by lane, as last seen
+  bool must_end_ = false;                   // as Gateway::fault() has it
 
   // The database's ways.
   bool database_away_ = false;
