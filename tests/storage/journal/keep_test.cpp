@@ -63,6 +63,22 @@ TEST(journal_keep, segments_stay_until_their_newest_record_is_older) {
   EXPECT_EQ(journal->retained_bytes(), 0U);
 }
 
+TEST(journal_keep, ages_survive_a_restart) {
+  Kept kept;
+  {
+    RunningJournal journal(kept.disk, kept.options);
+    kept.fill(journal, 4);
+    journal->trim(journal->durable());
+  }
+  kept.clock.advance(std::chrono::minutes(40));
+  RunningJournal journal(kept.disk, kept.options);
+  journal->trim(journal->durable());
+  EXPECT_TRUE(about(journal->retained_bytes(), 3));
+  kept.clock.advance(std::chrono::minutes(40));
+  journal->trim(journal->durable());
+  EXPECT_EQ(journal->retained_bytes(), 0U);
+}
+
 TEST(journal_keep, nothing_stays_without_it) {
   Kept kept;
   kept.options.keep = {};
