@@ -7,6 +7,7 @@ ROWGATE_SOAK_SECONDS: how long, each sink (default 8; hours mean something). ROW
 messages a second of the bulk, QoS 2, beside some 250 a second of all kinds. ROWGATE_SEED repeats a run.
 """
 import collections
+import functools
 import itertools
 import json
 import os
@@ -28,6 +29,7 @@ SECONDS = int(os.environ.get("ROWGATE_SOAK_SECONDS", "8"))
 RATE = int(os.environ.get("ROWGATE_SOAK_RATE", "1500" if SECONDS < 120 else "5000"))
 LEG = min(max(SECONDS / 8, 4), 900)  # seconds the gateway lives between two restarts
 STEP = max(LEG / 400, 0.12)  # seconds between two events
+PATIENCE = 60  # seconds; hours with other programs beside it have their bad moments
 DISK_LIMIT = 96 * harness.MIB  # of a journal that may have 256
 
 MAPPING = books.MAPPING + """
@@ -89,7 +91,8 @@ class SoakTests:
         self.random = random.Random(seed)
         self.node = self.gateway(self.database, mapping=MAPPINGS[0], config={
             "drain.backoff_first": "50 ms", "drain.backoff_max": "200 ms"})
-        self.node.start()
+        self.node.http = functools.partial(self.node.http, timeout=PATIENCE)
+        self.node.start(PATIENCE)
         devices = [Publisher(f"q{qos}v{version}", self.node.mqtt_port,
                              books.source(f"q{qos}v{version}", qos), version, window=24)
                    for qos, version in ((0, 4), (1, 4), (1, 5), (2, 4), (2, 5))]
@@ -119,12 +122,12 @@ class SoakTests:
                    for one in self.books.publishers]
         watcher = SubscriberThread(self.watcher, random.Random(self.random.random()), 0.3)
         watcher.start()
-        self.assertTrue(watcher.ready.wait(20), "no SUBACK")
+        self.assertTrue(watcher.ready.wait(PATIENCE), "no SUBACK")
         for thread in threads:
             thread.start()
         received = self.node.ledger().received
         harness.wait_until(lambda: self.node.ledger().received > received + RATE // 4,
-                           "messages come")
+                           "messages come", PATIENCE)
         before = self.restart("SIGKILL" if number % 2 == 0 else "SIGTERM")
         self.lives.append(self.live(time.monotonic() + LEG))
         for thread in threads:
@@ -133,7 +136,7 @@ class SoakTests:
         ledger = self.node.wait_drained(timeout=120)
         watcher.calm = True
         try:
-            harness.wait_until(lambda: not self.missing(), "copies arrive", 40, interval=0.1)
+            harness.wait_until(lambda: not self.missing(), "copies arrive", PATIENCE, interval=0.1)
         finally:
             watcher.stop()
         self.check(ledger, before, report)
@@ -167,7 +170,7 @@ class SoakTests:
         self.totals[how] += 1
         self.wait_database_idle()
         before = self.rows()
-        self.node.start()
+        self.node.start(PATIENCE)
         return before
 
     def wait_database_idle(self):
@@ -202,7 +205,7 @@ class SoakTests:
 
     def in_force(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.node.http_port}/api/v1/mapping",
-                                    timeout=20) as answer:
+                                    timeout=PATIENCE) as answer:
             return answer.read().decode()
 
     def other_mapping(self):
@@ -214,15 +217,18 @@ class SoakTests:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.node.http_port}/api/v1/mapping", method="PUT",
             data=text.encode(), headers={"If-Match": "*"})
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             self.assertEqual(answer.status, 200)
-        harness.wait_until(lambda: self.in_force() == text, "PUT is in force")
+        harness.wait_until(lambda: self.in_force() == text, "PUT is in force", PATIENCE)
 
     def hang_up_mapping(self):
         text = self.other_mapping()
-        self.node.mapping_path.write_text(text)
+        new = self.node.mapping_path.with_suffix(".new")  # no half of it is ever seen
+        new.write_text(text)
+        new.replace(self.node.mapping_path)
         self.node.signal(signal.SIGHUP)
-        harness.wait_until(lambda: self.in_force() == text, "SIGHUP is in force")
+        harness.wait_until(lambda: self.in_force() == text, "SIGHUP is in force",
+                           PATIENCE)
 
     def guest(self):
         """Subscribes to all, reads a little and is gone without a word."""
@@ -230,8 +236,8 @@ class SoakTests:
         guest = Subscriber("guest", self.node.mqtt_port, "#", self.totals["guests"] % 3, 4,
                            durable=False)
         guest.connect()
-        guest.wait_subscribed()
-        guest.take(1)
+        guest.wait_subscribed(PATIENCE)
+        guest.take(1, PATIENCE)
         guest.disconnect()
 
     def session_that_expires(self):
@@ -240,7 +246,7 @@ class SoakTests:
         wire = mqtt.session(self.node.mqtt_port, f"passing-{self.totals['sessions'] % 20}", 5,
                             clean=False, expiry=1)
         wire.send(mqtt.packet(mqtt.SUBSCRIBE, 2, b"\0\1\0" + mqtt.text("kill/#") + b"\1"))
-        harness.wait_until(lambda: (wire.receive() or (0,))[0] == mqtt.SUBACK, "SUBACK")
+        harness.wait_until(lambda: (wire.receive() or (0,))[0] == mqtt.SUBACK, "SUBACK", PATIENCE)
         wire.close()
 
     def behind(self):
@@ -313,7 +319,7 @@ class SoakOnSqliteTest(SoakTests, harness.SqliteCase):
     def outage(self):
         self.totals["outages"] += 1
         with self.database.locked("bulk"):
-            harness.wait_until(self.behind, "the drain is held up")
+            harness.wait_until(self.behind, "the drain is held up", PATIENCE)
 
 
 class SoakOnPostgresTest(SoakTests, harness.PostgresCase):
@@ -323,7 +329,7 @@ class SoakOnPostgresTest(SoakTests, harness.PostgresCase):
             self.cluster.stop()
         else:
             self.cluster.crash()
-        harness.wait_until(self.behind, "the drain is held up")
+        harness.wait_until(self.behind, "the drain is held up", PATIENCE)
         self.cluster.start()
 
     def wait_database_idle(self):
@@ -331,7 +337,7 @@ class SoakOnPostgresTest(SoakTests, harness.PostgresCase):
         harness.wait_until(lambda: not harness.scalar(
             self.database, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"),
-            "no session of the gateway's is left")
+            "no session of the gateway's is left", PATIENCE)
 
 
 class JudgeTest(harness.SystemTest):
