@@ -18,7 +18,7 @@ from pathlib import Path
 
 import harness
 
-SECTOR = 512
+SECTOR, BLOCK = 512, 4096  # a disk writes one of them whole or not at all
 WRITE, FLUSH, MARK = 1, 2, 3  # recorder.cpp
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -111,6 +111,17 @@ def mounted(backing, directory, options=""):
         yield point
     finally:
         unmount(point)
+
+
+def mountable(image, directory):
+    """Whether ext4 takes it. Its journal's checksums refuse some blocks that a cut has torn within."""
+    try:
+        with mounted(image, directory):
+            return True
+    except OSError as error:
+        if error.errno not in (errno.EBADMSG, errno.EUCLEAN):
+            raise
+        return False
 
 
 def new_ext4(size):
@@ -219,7 +230,7 @@ class CutDisk:
     def cut(self, moment, random, torn=None):
         """Makes `image` what is left when the power goes right before entry `moment`: all that a
         flush had covered, and of what was written after it nothing, everything, or a random choice
-        of whole writes or of sectors. Says which."""
+        of whole writes or of sectors; torn="blocks": of sectors of 4096 bytes. Says which."""
         before = bisect.bisect_left(self.log.flushes, moment)
         flushed = self.log.flushes[before - 1] if before else 0
         assert flushed >= self._applied, "a moment before the last one"
@@ -239,12 +250,13 @@ class CutDisk:
             if torn == "everything" or (torn == "whole writes" and random.random() < chance):
                 self._write(self._cut, index)
                 kept += size // SECTOR
-            elif torn == "sectors":
-                for at in range(0, size, SECTOR):
+            elif torn in ("sectors", "blocks"):
+                unit = SECTOR if torn == "sectors" else BLOCK
+                for at in range(0, size, unit):
                     if random.random() < chance:
-                        self._cut[offset + at:offset + at + SECTOR] = (
-                            self.log.bytes[start + at:start + at + SECTOR])
-                        kept += 1
+                        end = min(at + unit, size)
+                        self._cut[offset + at:offset + end] = self.log.bytes[start + at:start + end]
+                        kept += (end - at) // SECTOR
         return f"{torn}: {kept} of {pending} sectors after the flush at {flushed}"
 
     def _write(self, disk, index):
