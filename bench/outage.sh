@@ -148,7 +148,9 @@ read -r _ gathered <<<"$(ledger)"
 journal=$(http_get /metrics | tr -d '\r' | awk '$1 == "rowgate_journal_disk_bytes" { printf "%d", $2 / 1e6 }')
 echo "gathered    $gathered messages, $journal MB of journal, while the database was away"
 
-publish --seconds 600 --rate "$rate" --prefix live >"$work/live.txt" 2>&1 &
+# Not in the function: its process would be the shell's.
+"$binary/bench/rowgate_load" --port "$mqtt_port" --qos 1 --payload json --clients 20 --window 500 \
+  --seconds 600 --rate "$rate" --prefix live >"$work/live.txt" 2>&1 &
 load_pid=$!
 start_postgres
 first=0 first_at=0
