@@ -62,8 +62,8 @@ void Messages::look_at(storage::Journal& journal) {
 
 void Messages::compare(const test::MemoryDatabase& database) {
   for (const test::MemoryDatabase::Row& row : database.rows()) {
-    // The gateway's own tables have the payload as their sixth column, the mapped ones the number
-    // behind the time.
+    // The sixth column of the gateway's own tables is the payload; the second of the mapped ones is
+    // the number.
     const std::uint64_t number = number_in(is_own(row.table) ? row.values[5] : row.values[1]);
     if (number >= all_.size()) {
       throw Violation(fmt::format("the database has what nobody sent: {} {}", row.table,

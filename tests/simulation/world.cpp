@@ -28,8 +28,8 @@ std::shared_ptr<const schema::Catalog> mapping(std::uint64_t generation, const c
   return *parsed;
 }
 
-/// The mapping files that a reload goes round. Each stores the message's number as the column
-/// and, so that the database can refuse it, `v` as the second.
+/// The mapping files that a reload goes round. Behind the time, each stores the message's number
+/// and `v`, by which the database refuses it; the names keep them in this order.
 const std::array<std::shared_ptr<const schema::Catalog>, 3>& mappings() {
   constexpr const char* first = R"(
 [[mapping]]
