@@ -23,7 +23,7 @@ class CommitTest(Promises, harness.PostgresCase):
         # The devices themselves never send twice: at QoS 1 too, each message makes one row.
         self.begin(proxy.url(self.database.name), database=self.database, drop_rate=0)
         harness.wait_until(lambda: self.assert_alive() or proxy.played[fate] >= times,
-                           lambda: f"{times} times {fate}: {proxy.played}", 60 * PATIENCE)
+                           lambda: f"{times} times {fate}: {proxy.played}", 60 * PATIENCE * ROUNDS)
         self.over = True
         self.assert_kept()
         print(f"  played {dict((f.value, n) for f, n in proxy.played.items())}")
@@ -58,7 +58,7 @@ class CommitTest(Promises, harness.PostgresCase):
         # One device, so one lane has nothing but its checkpoint to commit.
         alone = self.fleet.promised[0]
         harness.wait_until(lambda: alone.publish(2) or proxy.played[Fate.LATE] >= ROUNDS,
-                           lambda: f"late commits: {proxy.played}", 60 * PATIENCE)
+                           lambda: f"late commits: {proxy.played}", 60 * PATIENCE * ROUNDS)
         for _ in range(2):  # until long after the last of them has arrived
             alone.publish(5)
             self.wait_stored(1)

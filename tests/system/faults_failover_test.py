@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import unittest
 from pathlib import Path
 
 import harness
@@ -195,20 +196,18 @@ class RestoredBackupTest(DatabaseCase):
         cluster = Server()
         self.addCleanup(cluster.remove)
         self.begin(cluster.plant, padding=6000, rate=100, config=KEEP)
+        self.wait_stored()
+        cluster.stop()
         backup = cluster.directory / "backup"
-        for _ in range(ROUNDS):
-            self.wait_stored()
-            cluster.stop()
-            shutil.rmtree(backup, ignore_errors=True)
-            subprocess.run(["cp", "-a", cluster.data, backup], check=True)
-            cluster.start()
-            self.wait_stored(600)
-            cluster.stop()
-            shutil.rmtree(cluster.data)
-            subprocess.run(["cp", "-a", backup, cluster.data], check=True)
-            cluster.start()
-            self.wait_log(WENT_BACK)
-            self.wait_stored()
+        subprocess.run(["cp", "-a", cluster.data, backup], check=True)
+        cluster.start()
+        self.wait_stored(600)
+        cluster.stop()
+        shutil.rmtree(cluster.data)
+        subprocess.run(["cp", "-a", backup, cluster.data], check=True)
+        cluster.start()
+        self.wait_log(WENT_BACK)
+        self.wait_stored()
         self.assert_kept()
 
     def restore_sqlite(self, config):
@@ -238,6 +237,12 @@ class RestoredBackupTest(DatabaseCase):
         self.restore_sqlite({})
         self.assert_refused()
         self.accept_the_gap({})
+
+
+def load_tests(loader, _tests, _pattern):
+    """Each of them anew in each round: a cluster fails over once."""
+    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for _ in range(ROUNDS)
+                              for case in (FailOverTest, RestoredBackupTest))
 
 
 if __name__ == "__main__":

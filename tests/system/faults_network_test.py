@@ -93,7 +93,7 @@ class DatabaseBehindACableTest(Promises, harness.SystemTest):
             for side in ("--dport", "--sport"):
                 self.firewall.add("INPUT", "-p", "tcp", side, port, "-m", "statistic", "--mode",
                                   "random", "--probability", "0.08", "-j", "DROP")
-        self.fleet.wait_acknowledged(50 * ROUNDS, 60)
+        self.fleet.wait_acknowledged(50 * ROUNDS, 60 * ROUNDS)
         self.wait_stored()
         self.firewall.clear()
         self.assert_kept()
@@ -104,7 +104,7 @@ class DatabaseBehindACableTest(Promises, harness.SystemTest):
                       "latency", "100ms")  # more than that waits or is lost
         try:
             self.serve()
-            self.fleet.wait_acknowledged(100 * ROUNDS)
+            self.fleet.wait_acknowledged(100 * ROUNDS, 30 * ROUNDS)
         finally:
             isolation.run("tc", "qdisc", "del", *device)
         self.assert_kept()
