@@ -246,7 +246,7 @@ MemoryDisk MemoryDisk::clone() const {
   return copy;
 }
 
-void MemoryDisk::fail_next_sync(std::uint64_t seed) {
+void MemoryDisk::fail_next_sync(std::uint64_t seed) const {
   const std::lock_guard lock(state_->mutex);
   state_->fail_sync = seed;
 }

@@ -27,7 +27,7 @@ class MemoryDisk {
 
   /// The next fdatasync fails, whatever the file: any of its sectors not synced are on disk then,
   /// and the others never will be, though reading shows them until a power cut. The seed decides.
-  void fail_next_sync(std::uint64_t seed);
+  void fail_next_sync(std::uint64_t seed) const;
 
   // Straight to the content, for tests that damage or compare it. A missing file is empty.
   std::string content(std::string_view name) const;
