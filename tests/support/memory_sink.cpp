@@ -101,7 +101,8 @@ class MemoryLane final : public storage::SinkLane {
       return *error;
     }
     in_transaction_ = false;
-    if (db_.position_of(identity_.lane) != from)
+    // A second gateway with fewer lanes forgets those it does not have.
+    if (!db_.starts_.contains(identity_.lane) || db_.position_of(identity_.lane) != from)
       return SinkError{CommitOutcome::fenced, "the checkpoint moved"};
     const CommitFate fate = db_.commit_fate ? db_.commit_fate() : CommitFate::answered;
     if (fate != CommitFate::lost_before)
@@ -140,6 +141,8 @@ class MemoryLane final : public storage::SinkLane {
     const std::lock_guard lock(db_.mutex_);
     if (!open_) return misuse("flushed");
     if (auto error = scripted("flushed")) return *error;
+    if (!db_.starts_.contains(identity_.lane))
+      return SinkError{CommitOutcome::fenced, "the checkpoint is gone"};
     const std::size_t count = db_.commits_.size() - std::min(db_.commits_.size(), db_.flush_lag_);
     db_.flushed_commits_ = std::max(db_.flushed_commits_, count);
     Position position = db_.starts_.at(identity_.lane).position;
