@@ -247,8 +247,8 @@ bool World::at_rest() const {
   for (std::uint16_t i = 0; i < journal.lanes(); ++i) {
     const Ledger ledger = ledger_of(*gateway_, {i});
     if (ledger.settled != ledger.received) return false;
-    // What is not flushed the database may have forgotten, and the lane not found out yet; or it has
-    // found out, and goes over what it had settled once more.
+    // What is not flushed the database may have forgotten, and the lane not found out yet; or it
+    // has found out, and goes over what it had settled once more.
     const storage::LaneCounters& counters = gateway_->lanes().counters({i});
     if (counters.checkpoint < journal.durable().value) return false;
     if (counters.flushed < counters.checkpoint) return false;
