@@ -337,7 +337,8 @@ void LaneDrain::State::read_flushed() {
   flushed_at = clock.ticks();
   const auto flushed = sink->flushed();
   if (!flushed) return handle(flushed.error());
-  counters.flushed.store(flushed->value, std::memory_order_relaxed);
+  // Beyond ours it is another gateway's, of another journal's end; we are about to be fenced.
+  counters.flushed.store(std::min(*flushed, checkpoint).value, std::memory_order_relaxed);
 }
 
 /// One lane does it for all, between its batches.

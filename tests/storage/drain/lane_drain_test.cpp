@@ -286,6 +286,19 @@ TEST_F(DrainTest, ACheckpointThatAnotherMovesFencesUs) {
   EXPECT_EQ(values, numbers(0, static_cast<int>(values.size())));
 }
 
+TEST_F(DrainTest, WhatAnotherGatewayFlushedFreesNoSegmentOfOurs) {
+  database.set_flush_lag(1);
+  const auto running = drain();
+  running->start();
+  publish_readings(0, 10);
+  ASSERT_TRUE(eventually([&] { return stored().size() == 10; }));
+  ASSERT_TRUE(eventually([&] { return running->counters.checkpoint == journal->durable().value; }));
+  const std::uint64_t ours = running->counters.checkpoint;
+  database.set_checkpoint(Lane{0}, journal->id(), Position{ours + 1000});
+  ASSERT_TRUE(eventually([&] { return running->counters.flushed >= ours; }));
+  EXPECT_EQ(running->counters.flushed, ours);
+}
+
 TEST_F(DrainTest, ACheckpointBeyondTheJournalIsFatal) {
   database.set_checkpoint(Lane{0}, journal->id(), Position{1'000'000'000});
   const auto opened = drain()->open();
