@@ -54,10 +54,14 @@ scales=()
 for line in "${plan[@]}"; do
   read -r name scale <<<"$line"
   [[ $name =~ $only ]] || continue
-  variable=${scale%%=*}
-  [[ -n $scale && -n ${!variable:-} ]] && scale=$variable=${!variable}
-  # CI's own numbers are in the tests.
-  [[ $form == short && -z ${!variable:-} ]] && scale=
+  if [[ -n $scale ]]; then
+    variable=${scale%%=*}
+    if [[ -n ${!variable:-} ]]; then
+      scale=$variable=${!variable}
+    elif [[ $form == short ]]; then
+      scale= # CI's own numbers are in the tests
+    fi
+  fi
   names+=("$name")
   scales+=("$scale")
 done
