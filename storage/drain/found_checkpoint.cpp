@@ -36,6 +36,7 @@ std::string received_text(Journal& journal, Position from) {
 /// When the database's checkpoint was moved last, in the database's own words; empty: not known.
 std::string moved_at(SinkLane& sink, const DrainIdentity& identity) {
   if (!sink.begin()) return {};
+  // The literal is one that both dialects read: plain quotes.
   const auto rows = sink.select(
       fmt::format("SELECT CAST(updated_at AS text) FROM rowgate_checkpoint WHERE gateway = {} AND "
                   "lane = {}",

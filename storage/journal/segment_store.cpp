@@ -88,24 +88,17 @@ Result<SegmentStore::Spare, os::Error> SegmentStore::make_spare() {
 }
 
 Result<SegmentStore::Spare, os::Error> SegmentStore::take_spare() {
-  {
+  const auto recycled = [this]() -> std::optional<Spare> {
     const std::lock_guard lock(mutex_);
-    if (!spares_.empty()) {
-      Spare spare = std::move(spares_.back());
-      spares_.pop_back();
-      return spare;
-    }
-  }
+    if (spares_.empty()) return std::nullopt;
+    Spare spare = std::move(spares_.back());
+    spares_.pop_back();
+    return spare;
+  };
+  if (auto spare = recycled()) return std::move(*spare);
   if (filling_) return *std::exchange(filling_, std::nullopt);
-  make_way();
-  {
-    const std::lock_guard lock(mutex_);
-    if (!spares_.empty()) {
-      Spare spare = std::move(spares_.back());
-      spares_.pop_back();
-      return spare;
-    }
-  }
+  make_way();  // which may recycle one
+  if (auto spare = recycled()) return std::move(*spare);
   return make_spare();
 }
 
