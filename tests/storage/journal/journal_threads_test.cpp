@@ -1,6 +1,7 @@
 // Many threads at once; meant for ThreadSanitizer as much as for its own assertions.
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <map>
 #include <thread>
 
@@ -57,6 +58,9 @@ void drain(RunningJournal& journal, Lane lane, std::atomic<std::uint64_t>& check
     from = batch->end();
     checkpoint = from.value;
   }
+  // Others' messages, which may fill the journal yet, do not wait for a lane that has seen all its
+  // own.
+  checkpoint = std::numeric_limits<std::uint64_t>::max();
 }
 
 TEST(journal_threads, every_lane_sees_each_clients_messages_once_and_in_order) {
@@ -77,7 +81,8 @@ TEST(journal_threads, every_lane_sees_each_clients_messages_once_and_in_order) {
   }
   std::thread trimmer([&] {
     while (!done) {
-      journal->trim({std::min(checkpoints[0].load(), checkpoints[1].load())});
+      const auto flushed = std::min(checkpoints[0].load(), checkpoints[1].load());
+      journal->trim({std::min(flushed, journal->durable().value)});
       (void)journal->disk_bytes();
       (void)journal->has_open("client-1");
       std::this_thread::yield();
