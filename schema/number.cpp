@@ -1,7 +1,9 @@
 #include "schema/number.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstdlib>
 #include <system_error>
 
 namespace rowgate::schema {
@@ -57,6 +59,60 @@ Decimal split(std::string_view text) noexcept {
   return d;
 }
 
+// What readings look like: at most 18 digits, perhaps with a point, no exponent. mantissa /
+// 10^decimals.
+struct Plain {
+  bool negative = false;
+  std::uint64_t mantissa = 0;
+  std::size_t decimals = 0;
+};
+
+constexpr std::array<std::uint64_t, 19> powers_of_ten = [] {
+  std::array<std::uint64_t, 19> powers{1};
+  for (std::size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
+  return powers;
+}();
+
+std::optional<Plain> plain(std::string_view text) noexcept {
+  constexpr std::size_t most_digits = 18;  // fit 63 bits
+  Plain number;
+  if (text.front() == '-' || text.front() == '+') {
+    number.negative = text.front() == '-';
+    text.remove_prefix(1);
+  }
+  if (text.size() > most_digits + 1) return std::nullopt;
+  std::size_t digits = 0;
+  for (std::size_t left = text.size(); const char c : text) {
+    --left;
+    if (is_digit(c)) {
+      number.mantissa = number.mantissa * 10 + static_cast<std::uint64_t>(c - '0');
+      ++digits;
+    } else if (c == '.') {
+      number.decimals = left;
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (digits > most_digits) return std::nullopt;
+  return number;
+}
+
+std::optional<Scaled> scaled(const Plain& number, int power) noexcept {
+  const int shift = power - static_cast<int>(number.decimals);
+  const auto places = static_cast<std::size_t>(std::abs(shift));
+  if (places >= powers_of_ten.size()) return std::nullopt;
+  const std::uint64_t factor = powers_of_ten[places];
+  std::uint64_t v = number.mantissa;
+  if (shift >= 0 && __builtin_mul_overflow(v, factor, &v)) return std::nullopt;
+  if (v > (1ULL << 63) - 1) return std::nullopt;
+  bool exact = true;
+  if (shift < 0) {
+    exact = v % factor == 0;
+    v /= factor;
+  }
+  return Scaled{static_cast<std::int64_t>(number.negative ? 0 - v : v), exact};
+}
+
 }  // namespace
 
 bool is_json_number(std::string_view text) noexcept {
@@ -86,6 +142,14 @@ bool is_number(std::string_view text) noexcept {
 }
 
 std::optional<double> to_double(std::string_view text) noexcept {
+  // Both a whole number below 2^53 and a power of ten up to 10^22 are doubles, so that their
+  // quotient is rounded once: it is the nearest double (W. D. Clinger, 1990).
+  const auto short_one = plain(text);
+  if (short_one && short_one->mantissa <= 1ULL << 53) {
+    const double v = static_cast<double>(short_one->mantissa) /
+                     static_cast<double>(powers_of_ten[short_one->decimals]);
+    return short_one->negative ? -v : v;
+  }
   if (text.starts_with('+')) text.remove_prefix(1);
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -104,6 +168,9 @@ std::optional<double> to_double(std::string_view text) noexcept {
 }
 
 std::optional<Scaled> to_scaled(std::string_view text, int power) noexcept {
+  if (const auto short_one = plain(text)) {
+    if (const auto v = scaled(*short_one, power)) return v;
+  }
   const Decimal d = split(text);
   long take = static_cast<long>(d.whole.size()) + d.exponent + power;
   const std::uint64_t limit = (1ULL << 63) - (d.negative ? 0 : 1);

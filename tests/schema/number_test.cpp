@@ -37,6 +37,34 @@ TEST(Number, becomes_the_nearest_double) {
   EXPECT_EQ(to_double("1.7976931348623157e308"), 1.7976931348623157e308);
 }
 
+// What is short goes a shorter way; both ways lead to the same number.
+TEST(Number, the_short_way_and_the_long_one_agree) {
+  std::mt19937_64 random(20260521);
+  for (int i = 0; i < 200'000; ++i) {
+    std::string text = random() % 2 == 0 ? "-" : "";
+    for (std::uint64_t n = random() % 19 + 1; n > 0; --n) {
+      text += static_cast<char>('0' + random() % 10);
+    }
+    if (random() % 3 != 0) {
+      text += '.';
+      for (std::uint64_t n = random() % 19 + 1; n > 0; --n) {
+        text += static_cast<char>('0' + random() % 10);
+      }
+    }
+    const std::string longer = text + "e0";
+    ASSERT_TRUE(is_number(text) && is_number(longer)) << text;
+    ASSERT_EQ(to_double(text), to_double(longer)) << text;
+    for (const int power : {-20, -9, -3, 0, 3, 6, 20}) {
+      const auto a = to_scaled(text, power);
+      const auto b = to_scaled(longer, power);
+      ASSERT_EQ(a.has_value(), b.has_value()) << text << " * 10^" << power;
+      if (!a) continue;
+      ASSERT_EQ(a->value, b->value) << text << " * 10^" << power;
+      ASSERT_EQ(a->exact, b->exact) << text << " * 10^" << power;
+    }
+  }
+}
+
 TEST(Number, too_large_for_a_double_is_refused_and_too_small_is_zero) {
   EXPECT_EQ(to_double("1e309"), std::nullopt);
   EXPECT_EQ(to_double("-1e999999999999"), std::nullopt);
