@@ -59,7 +59,27 @@ std::string missing(Journal& journal, SinkLane& sink, const DrainIdentity& ident
       received_text(journal, first));
 }
 
+SinkError elsewhere(Position found, Position left) {
+  return {CommitOutcome::retry, fmt::format("the database's checkpoint is {}, not {} where it was "
+                                            "left",
+                                            found.value, left.value)};
+}
+
 }  // namespace
+
+SinkResult<void> look(SinkLane& sink, Position left) {
+  const auto found = sink.checkpoint();
+  if (!found) return found.error();
+  if (*found != left) return elsewhere(*found, left);
+  return {};
+}
+
+SinkError fenced_or_back(SinkLane& sink, Position left, SinkError error) {
+  if (error.outcome != CommitOutcome::fenced) return error;
+  const auto found = sink.checkpoint();
+  if (!found || *found >= left) return error;
+  return elsewhere(*found, left);
+}
 
 SinkResult<std::string> go_on_from(Journal& journal, SinkLane& sink, const DrainIdentity& identity,
                                    Position found, std::optional<Position> before,

@@ -8,6 +8,7 @@
 
 #include "storage/drain/automatic_columns.hpp"
 #include "storage/drain/found_checkpoint.hpp"
+#include "storage/drain/idle_looks.hpp"
 #include "storage/drain/insert_batch.hpp"
 #include "storage/drain/kept_births.hpp"
 #include "storage/drain/latest_tables.hpp"
@@ -54,12 +55,14 @@ struct LaneDrain::State {
         batch(j, c, identity.gateway, identity.lane,
               {options.max_rows, options.max_bytes, options.max_age, options.store_unmapped,
                options.eager}),
-        outage(c, Backoff(options.backoff_first, options.backoff_max,
-                          static_cast<std::uint64_t>(c.now().micros) * 2654435761U +
-                              identity.lane.value)) {
+        outage(c, Backoff(options.backoff_first, options.backoff_max, seed())),
+        looks(c, seed()) {
     identity.lanes = journal.lanes();
   }
 
+  std::uint64_t seed() const noexcept {
+    return static_cast<std::uint64_t>(clock.now().micros) * 2654435761U + identity.lane.value;
+  }
   void warn_of_lane(const std::string& what) {
     warn(fmt::format("lane {}: {}", identity.lane.value, what));
   }
@@ -85,6 +88,7 @@ struct LaneDrain::State {
   // The loop.
   Rest step(bool stopping, milliseconds linger);
   Rest commit_if_due();
+  bool still_there();
   void handle(const SinkError& error);
   void read_flushed();
   void maintain();
@@ -107,6 +111,7 @@ struct LaneDrain::State {
   Maintenance maintenance;
   OpenBatch batch;
   Outage outage;
+  IdleLooks looks;
   bool connected = false;
   bool opened_before = false;
   Position checkpoint;                  // in the sink, as far as we know
@@ -385,6 +390,14 @@ Rest LaneDrain::State::step(bool stopping, milliseconds linger) {
   return commit_if_due();
 }
 
+/// A lane without commits would not notice that its database went back, or away.
+bool LaneDrain::State::still_there() {
+  if (!looks.due(committed_at)) return true;
+  const auto there = look(*sink, checkpoint);
+  if (!there) handle(there.error());
+  return there.has_value();
+}
+
 Rest LaneDrain::State::commit_if_due() {
   Rest rest;
   if (batch.messages() == 0) tell_committed(batch.end());
@@ -395,10 +408,11 @@ Rest LaneDrain::State::commit_if_due() {
       if (written.error().outcome != CommitOutcome::in_doubt) sink->rollback();
       // A batch that takes the database longer than its time limits would fail for ever.
       limit_rows(std::max<std::size_t>(row_limit / 2, 1));
-      handle(written.error());
+      handle(fenced_or_back(*sink, checkpoint, written.error()));
       return rest;
     }
   } else if (batch.end() == filled_to) {
+    if (!still_there()) return rest;
     took_it();  // connected, and there is nothing to commit
     // A journal that has stopped answers at once.
     if (clock.ticks() - filled_at < idle_wait / 2) rest.pause = idle_wait / 10;

@@ -3,7 +3,9 @@
 // own (run()), until asked to stop; run() is a loop around step(), which one may also call oneself.
 //
 // A batch closes on rows, bytes or age, whichever comes first; an idle lane shows a row within
-// max_age of its publish. What the drain does next is a switch over the sink's CommitOutcome.
+// max_age of its publish. What the drain does next is a switch over the sink's CommitOutcome. A
+// lane without commits looks at its sink now and then (idle_looks.hpp), so that it notices without
+// a publish that the database is away, or went back.
 #include <atomic>
 #include <chrono>
 #include <cstddef>

@@ -147,4 +147,12 @@ std::string foreign_journal(std::string_view gateway, unsigned lane, std::string
       gateway, lane, theirs, ours);
 }
 
+std::string checkpoint_gone(std::string_view gateway, unsigned lane) {
+  return fmt::format(
+      "the database has no checkpoint of gateway '{}', lane {}, any more: somebody deleted it, or "
+      "put the database back to before this gateway; started again, the gateway stores all that "
+      "its journal still holds, a second time where those rows are still there",
+      gateway, lane);
+}
+
 }  // namespace rowgate::storage

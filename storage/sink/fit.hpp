@@ -59,5 +59,7 @@ std::string not_a_table(const schema::Table& table, std::string_view kind);
 /// The checkpoint row belongs to another journal.
 std::string foreign_journal(std::string_view gateway, unsigned lane, std::string_view theirs,
                             std::string_view ours);
+/// There is no checkpoint row any more.
+std::string checkpoint_gone(std::string_view gateway, unsigned lane);
 
 }  // namespace rowgate::storage

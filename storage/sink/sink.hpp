@@ -93,6 +93,9 @@ class SinkLane {
   /// Moves the checkpoint and commits. After in_doubt only open() is allowed.
   virtual SinkResult<void> commit(Position from, Position to) = 0;
   virtual void rollback() noexcept = 0;
+  /// Where the lane's checkpoint is in the database now: one cheap read that locks nothing. Outside
+  /// a transaction only. fenced: it belongs to another journal, or is gone.
+  virtual SinkResult<Position> checkpoint() = 0;
 
   /// One small step of what table.storage asks for as time goes by: partitions made ahead, rows and
   /// partitions past the retention removed, the file's unused pages given back. Makes the table

@@ -119,6 +119,18 @@ class MemoryLane final : public storage::SinkLane {
     rows_.clear();
   }
 
+  SinkResult<Position> checkpoint() override {
+    const std::lock_guard lock(db_.mutex_);
+    if (!open_ || in_transaction_) return misuse("checkpoint");
+    if (auto error = scripted("checkpoint")) return *error;
+    const auto start = db_.starts_.find(identity_.lane);
+    if (start == db_.starts_.end())
+      return SinkError{CommitOutcome::fenced, "the checkpoint is gone"};
+    if (start->second.journal_id != identity_.journal_id)
+      return SinkError{CommitOutcome::fenced, "another journal's checkpoint"};
+    return db_.position_of(identity_.lane);
+  }
+
   /// Whatever the statement: the births that were committed, the latest last.
   SinkResult<storage::QueryResult> select(const std::string&) override {
     const std::lock_guard lock(db_.mutex_);

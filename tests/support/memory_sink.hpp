@@ -30,7 +30,8 @@ class MemoryDatabase {
   std::unique_ptr<storage::SinkLane> lane();
 
   // The script; set before the lanes run. Called with the database's lock held.
-  /// Before "open", "ensure", "begin", "insert", "commit", "flushed": an error is the answer.
+  /// Before "open", "ensure", "begin", "insert", "commit", "checkpoint", "select", "flushed": an
+  /// error is the answer.
   std::function<std::optional<storage::SinkError>(std::string_view operation)> fail;
   std::function<CommitFate()> commit_fate;
   /// A reason: the row is refused.

@@ -89,6 +89,17 @@ SinkResult<void> PostgresLane::start_session(const std::string& name) {
   return {};
 }
 
+/// Of "POSITION JOURNAL".
+SinkResult<Position> PostgresLane::position_in(std::string_view row) const {
+  const auto space = row.find(' ');
+  const std::string_view journal =
+      space == std::string_view::npos ? std::string_view() : row.substr(space + 1);
+  if (journal != identity_.journal_id)
+    return SinkError{CommitOutcome::fenced, foreign_journal(identity_.gateway, identity_.lane.value,
+                                                            journal, identity_.journal_id)};
+  return Position{number(row.substr(0, space))};
+}
+
 SinkResult<Position> PostgresLane::read_checkpoint(Position start) {
   if (identity_.lanes > 0) {
     const auto forgotten = ingest_->run(fmt::format(
@@ -103,14 +114,9 @@ SinkResult<Position> PostgresLane::read_checkpoint(Position start) {
       quote_literal(identity_.gateway), identity_.lane.value, quote_literal(identity_.journal_id),
       start.value));
   if (!row) return row.error();
-  const std::string_view text = *row;
-  const auto space = text.find(' ');
-  const std::string_view journal =
-      space == std::string_view::npos ? std::string_view() : text.substr(space + 1);
-  if (journal != identity_.journal_id)
-    return SinkError{CommitOutcome::fenced, foreign_journal(identity_.gateway, identity_.lane.value,
-                                                            journal, identity_.journal_id)};
-  committed_ = Position{number(text.substr(0, space))};
+  const auto position = position_in(*row);
+  if (!position) return position.error();
+  committed_ = *position;
   flushed_ = waits_for_flush_ ? committed_ : Position{};
   unflushed_.clear();
   if (!waits_for_flush_) {
@@ -120,6 +126,18 @@ SinkResult<Position> PostgresLane::read_checkpoint(Position start) {
     unflushed_.emplace_back(number(*lsn), committed_);
   }
   return committed_;
+}
+
+SinkResult<Position> PostgresLane::checkpoint() {
+  const auto row = ingest_->run(fmt::format(
+      "SELECT position || ' ' || journal_id FROM rowgate_checkpoint WHERE gateway = {} AND lane = "
+      "{}",
+      quote_literal(identity_.gateway), identity_.lane.value));
+  if (!row) return row.error();
+  if (row->empty())
+    return SinkError{CommitOutcome::fenced,
+                     checkpoint_gone(identity_.gateway, identity_.lane.value)};
+  return position_in(*row);
 }
 
 SinkResult<Ensured> PostgresLane::ensure_in_catalogue(const schema::Table& table, Timestamp now) {

@@ -36,6 +36,7 @@ class PostgresLane final : public SinkLane {
   SinkResult<void> insert(const RowSlice& rows, bool savepoint) override;
   SinkResult<void> commit(Position from, Position to) override;
   void rollback() noexcept override;
+  SinkResult<Position> checkpoint() override;
   SinkResult<Position> flushed() override;
   SinkResult<Maintained> maintain(const schema::Table& table, Timestamp now) override;
   std::vector<std::string> take_notes() override { return std::exchange(unsaid_, {}); }
@@ -59,6 +60,7 @@ class PostgresLane final : public SinkLane {
   SinkResult<void> start_session(const std::string& name);
   SinkError open_error(SinkError error);
   SinkResult<Position> read_checkpoint(Position start);
+  SinkResult<Position> position_in(std::string_view row) const;
   SinkResult<Ensured> ensure_in_catalogue(const schema::Table& table, Timestamp now);
   SinkResult<Maintained> drop_expired(Care& care, Timestamp before, bool& dropped);
   SinkResult<Maintained> delete_expired(const schema::Table& table, const Care& care,

@@ -140,14 +140,22 @@ SinkResult<Position> SqliteLane::read_checkpoint(Position start) {
   if (const int code = create->execute(); code != SQLITE_DONE)
     return connection_->error(code, "write rowgate_checkpoint");
 
+  return checkpoint();
+}
+
+SinkResult<Position> SqliteLane::checkpoint() {
+  if (const auto there = still_in_place(); !there) return there.error();
   auto read = Statement::prepare(
       *connection_,
       "SELECT journal_id, position FROM rowgate_checkpoint WHERE gateway = ?1 AND lane = ?2");
   if (!read) return read.error();
   read->bind_text(1, identity_.gateway);
   read->bind(2, std::int64_t{identity_.lane.value});
-  if (const int code = read->step(); code != SQLITE_ROW)
-    return connection_->error(code, "read rowgate_checkpoint");
+  const int code = read->step();
+  if (code == SQLITE_DONE)
+    return SinkError{CommitOutcome::fenced,
+                     checkpoint_gone(identity_.gateway, identity_.lane.value)};
+  if (code != SQLITE_ROW) return connection_->error(code, "read rowgate_checkpoint");
   if (read->text(0) != identity_.journal_id)
     return SinkError{CommitOutcome::fenced, foreign_journal(identity_.gateway, identity_.lane.value,
                                                             read->text(0), identity_.journal_id)};
@@ -180,12 +188,16 @@ SinkResult<void> SqliteLane::ensure(const schema::Table& table) {
   return {};
 }
 
+SinkResult<void> SqliteLane::still_in_place() {
+  if (!connection_->file_moved()) return {};
+  return SinkError{CommitOutcome::retry,
+                   fmt::format("sqlite:{} was moved or deleted while in use; a new file is "
+                               "made unless it is put back",
+                               file_)};
+}
+
 SinkResult<void> SqliteLane::begin() {
-  if (connection_->file_moved())
-    return SinkError{CommitOutcome::retry,
-                     fmt::format("sqlite:{} was moved or deleted while in use; a new file is "
-                                 "made unless it is put back",
-                                 file_)};
+  if (const auto there = still_in_place(); !there) return there;
   if (const int code = begin_->execute(); code != SQLITE_DONE)
     return connection_->error(code, "begin a transaction");
   return {};

@@ -34,6 +34,7 @@ class SqliteLane final : public SinkLane {
   SinkResult<void> insert(const RowSlice& rows, bool savepoint) override;
   SinkResult<void> commit(Position from, Position to) override;
   void rollback() noexcept override;
+  SinkResult<Position> checkpoint() override;
   SinkResult<Position> flushed() override;
   SinkResult<Maintained> maintain(const schema::Table& table, Timestamp now) override;
   std::vector<std::string> take_notes() override { return std::exchange(unsaid_, {}); }
@@ -51,6 +52,7 @@ class SqliteLane final : public SinkLane {
 
   SinkResult<void> open_file();
   SinkError open_error(SinkError error);
+  SinkResult<void> still_in_place();
   SinkResult<void> end_transaction();
   SinkResult<void> configure();
   SinkResult<std::uint64_t> delete_some(const schema::Table& table, Timestamp before);

@@ -7,6 +7,7 @@
 #include "storage/sink/postgres/sink.hpp"
 #include "storage/sink/sqlite/sink.hpp"
 #include "tests/storage/drain/drain_fixture.hpp"
+#include "tests/support/manual_clock.hpp"
 #include "tests/support/postgres.hpp"
 
 namespace rowgate::storage {
@@ -26,6 +27,50 @@ class DrainIntoDatabase : public DrainTest {
     const auto result = sink.query(sql);
     EXPECT_TRUE(result) << result.error().message;
     return result && !(*result).rows.empty() ? (*result).rows[0][0].value_or("NULL") : "";
+  }
+  /// As eventually(), while the lanes' clock runs a hundred times as fast.
+  bool soon(const std::function<bool()>& condition) {
+    return eventually([&] {
+      clock.advance(std::chrono::milliseconds(100));
+      return condition();
+    });
+  }
+  /// Restored in place, as of when it had `readings` rows and the checkpoint `then`.
+  static void put_back(Sink& sink, int readings, Position then) {
+    const auto other = sink.lane({});
+    ASSERT_TRUE(other->connect());
+    ASSERT_TRUE(other->begin());
+    ASSERT_TRUE(other->execute(fmt::format("DELETE FROM readings WHERE n >= {}", readings)));
+    ASSERT_TRUE(
+        other->execute(fmt::format("UPDATE rowgate_checkpoint SET position = {}", then.value)));
+    ASSERT_TRUE(other->commit_without_checkpoint());
+  }
+  void a_lane_notices_what_is_put_back(Sink& sink) {
+    RunningDrain running(*journal, sink.lane({}), test::catalog_of(test::readings_mapping), {},
+                         RunningDrain::fast(), clock);
+    const auto stored_up_to = [&](std::uint64_t rows) {
+      return soon([&] {
+        return running.counters.rows == rows &&
+               running.counters.checkpoint == journal->durable().value;
+      });
+    };
+    running.start();
+    publish_readings(0, 100);
+    ASSERT_TRUE(stored_up_to(100));
+    const Position then{running.counters.checkpoint};
+    publish_readings(100, 300);
+    ASSERT_TRUE(stored_up_to(300));
+    put_back(sink, 100, then);
+    EXPECT_TRUE(stored_up_to(500)) << "without a publish";
+    EXPECT_EQ(tally(sink), "300 rows, 300 different");
+    EXPECT_THAT(running.warnings(), testing::Contains(HasSubstr("went back from position")));
+
+    put_back(sink, 100, then);
+    publish_readings(300, 301);
+    EXPECT_TRUE(stored_up_to(701)) << "found by a look or by a commit";
+    EXPECT_EQ(running.stop(), DrainEnd::stopped) << running.error;
+    EXPECT_EQ(tally(sink), "301 rows, 301 different");
+    EXPECT_EQ(running.counters.stored, 301U);
   }
   /// One lane sees x as a number first, the other as text.
   void lanes_with_other_types(Sink& sink) {
@@ -67,6 +112,8 @@ columns = "auto"
                       "SELECT count(*) || ' rows, ' || count(DISTINCT n) || ' different' "
                       "FROM readings");
   }
+
+  test::ManualClock clock;
 };
 
 class DrainIntoSqlite : public DrainIntoDatabase {
@@ -125,6 +172,22 @@ TEST_F(DrainIntoSqlite, AFileDeletedWhileInUseIsMadeAgainAndFilled) {
   ASSERT_TRUE(eventually([&] { return running->done() == 300; }));
   EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
   EXPECT_EQ(tally(*sink_), "300 rows, 300 different");
+}
+
+TEST_F(DrainIntoSqlite, AnIdleLaneNoticesThatItsFileIsGone) {
+  RunningDrain running(*journal, sink_->lane({}), test::catalog_of(test::readings_mapping), {},
+                       RunningDrain::fast(), clock);
+  running.start();
+  publish_readings(0, 200);
+  ASSERT_TRUE(soon([&] { return running.done() == 200; }));
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file_ + suffix);
+  EXPECT_TRUE(soon([&] { return running.counters.rows == 400; }));
+  EXPECT_EQ(running.stop(), DrainEnd::stopped) << running.error;
+  EXPECT_EQ(tally(*sink_), "200 rows, 200 different");
+}
+
+TEST_F(DrainIntoSqlite, ALaneNoticesWhatIsPutBackInPlace) {
+  a_lane_notices_what_is_put_back(*sink_);
 }
 
 TEST_F(DrainIntoSqlite, LanesThatSawOtherTypesFirstLoseOnlyTheMessagesThatDoNotFit) {
@@ -200,6 +263,26 @@ TEST_F(DrainIntoPostgres, AServerThatCrashesAndComesBackLosesAndDoublesNothing) 
   EXPECT_TRUE(eventually([&] { return running->done() == 600; }));
   EXPECT_EQ(running->stop(), DrainEnd::stopped) << running->error;
   EXPECT_EQ(tally(*sink_), "600 rows, 600 different");
+}
+
+TEST_F(DrainIntoPostgres, AnIdleLaneNoticesThatItsConnectionIsLost) {
+  RunningDrain running(*journal, sink_->lane({}), test::catalog_of(test::readings_mapping), {},
+                       RunningDrain::fast(), clock);
+  running.start();
+  publish_readings(0, 10);
+  ASSERT_TRUE(soon([&] { return running.done() == 10; }));
+  server_.stop("fast");
+  EXPECT_TRUE(soon([&] { return !running.counters.connected; }));
+  server_.start();
+  EXPECT_TRUE(soon([&] { return running.counters.connected.load(); }));
+  EXPECT_TRUE(soon([&] { return running.counters.flushed == running.counters.checkpoint; }));
+  EXPECT_EQ(running.stop(), DrainEnd::stopped) << running.error;
+  EXPECT_THAT(running.warnings(),
+              testing::ElementsAre(HasSubstr("trying again"), HasSubstr("back")));
+}
+
+TEST_F(DrainIntoPostgres, ALaneNoticesWhatIsPutBackInPlace) {
+  a_lane_notices_what_is_put_back(*sink_);
 }
 
 TEST_F(DrainIntoPostgres, CommitsThatAnAsynchronousServerForgetsAreDoneAgain) {

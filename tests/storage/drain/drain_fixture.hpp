@@ -41,10 +41,10 @@ class RunningDrain {
  public:
   RunningDrain(storage::Journal& journal, std::unique_ptr<storage::SinkLane> sink,
                std::shared_ptr<const schema::Catalog> catalog, storage::Lane lane = {},
-               storage::DrainOptions options = fast())
+               storage::DrainOptions options = fast(), os::Clock& clock = os::system_clock())
       : catalog_(std::move(catalog)),
         drain_(
-            journal, std::move(sink), {"gw", journal.id(), lane}, options, os::system_clock(),
+            journal, std::move(sink), {"gw", journal.id(), lane}, options, clock,
             [this] { return current_catalog(); }, counters,
             [this](const std::string& text) { warned(text); }) {}
   ~RunningDrain() { stop(); }

@@ -414,6 +414,7 @@ class SlowLane final : public SinkLane {
   }
   SinkResult<void> commit(Position from, Position to) override { return lane_->commit(from, to); }
   void rollback() noexcept override { lane_->rollback(); }
+  SinkResult<Position> checkpoint() override { return lane_->checkpoint(); }
   SinkResult<Position> flushed() override { return lane_->flushed(); }
 
  private:

@@ -26,6 +26,7 @@ class Asked final : public SinkLane {
   SinkResult<void> insert(const RowSlice&, bool) override { return {}; }
   SinkResult<void> commit(Position, Position) override { return {}; }
   void rollback() noexcept override {}
+  SinkResult<Position> checkpoint() override { return Position{}; }
   SinkResult<Position> flushed() override { return Position{}; }
   SinkResult<Maintained> maintain(const schema::Table& table, Timestamp) override {
     tables.push_back(table.name);
