@@ -59,8 +59,8 @@ Decimal split(std::string_view text) noexcept {
   return d;
 }
 
-// What readings look like: at most 18 digits, perhaps with a point, no exponent. mantissa /
-// 10^decimals.
+// What readings look like: at most 18 digits, perhaps with a point, no exponent.
+// It is mantissa / 10^decimals.
 struct Plain {
   bool negative = false;
   std::uint64_t mantissa = 0;
@@ -73,14 +73,14 @@ constexpr std::array<std::uint64_t, 19> powers_of_ten = [] {
   return powers;
 }();
 
-std::optional<Plain> plain(std::string_view text) noexcept {
+// False: the number is not of this kind.
+bool plain(std::string_view text, Plain& number) noexcept {
   constexpr std::size_t most_digits = 18;  // fit 63 bits
-  Plain number;
   if (text.front() == '-' || text.front() == '+') {
     number.negative = text.front() == '-';
     text.remove_prefix(1);
   }
-  if (text.size() > most_digits + 1) return std::nullopt;
+  if (text.size() > most_digits + 1) return false;
   std::size_t digits = 0;
   for (std::size_t left = text.size(); const char c : text) {
     --left;
@@ -90,27 +90,24 @@ std::optional<Plain> plain(std::string_view text) noexcept {
     } else if (c == '.') {
       number.decimals = left;
     } else {
-      return std::nullopt;
+      return false;
     }
   }
-  if (digits > most_digits) return std::nullopt;
-  return number;
+  return digits <= most_digits;
 }
 
-std::optional<Scaled> scaled(const Plain& number, int power) noexcept {
+// number * 10^power, cut off towards zero. False: beyond 63 bits, or beyond the table.
+bool scale(const Plain& number, int power, std::uint64_t& v, bool& exact) noexcept {
   const int shift = power - static_cast<int>(number.decimals);
   const auto places = static_cast<std::size_t>(std::abs(shift));
-  if (places >= powers_of_ten.size()) return std::nullopt;
+  if (places >= powers_of_ten.size()) return false;
   const std::uint64_t factor = powers_of_ten[places];
-  std::uint64_t v = number.mantissa;
-  if (shift >= 0 && __builtin_mul_overflow(v, factor, &v)) return std::nullopt;
-  if (v > (1ULL << 63) - 1) return std::nullopt;
-  bool exact = true;
-  if (shift < 0) {
-    exact = v % factor == 0;
-    v /= factor;
-  }
-  return Scaled{static_cast<std::int64_t>(number.negative ? 0 - v : v), exact};
+  v = number.mantissa;
+  exact = true;
+  if (shift >= 0) return !__builtin_mul_overflow(v, factor, &v) && v < 1ULL << 63;
+  exact = v % factor == 0;
+  v /= factor;
+  return true;
 }
 
 }  // namespace
@@ -144,11 +141,10 @@ bool is_number(std::string_view text) noexcept {
 std::optional<double> to_double(std::string_view text) noexcept {
   // Both a whole number below 2^53 and a power of ten up to 10^22 are doubles, so that their
   // quotient is rounded once: it is the nearest double (W. D. Clinger, 1990).
-  const auto short_one = plain(text);
-  if (short_one && short_one->mantissa <= 1ULL << 53) {
-    const double v = static_cast<double>(short_one->mantissa) /
-                     static_cast<double>(powers_of_ten[short_one->decimals]);
-    return short_one->negative ? -v : v;
+  if (Plain number; plain(text, number) && number.mantissa <= 1ULL << 53) {
+    const double v =
+        static_cast<double>(number.mantissa) / static_cast<double>(powers_of_ten[number.decimals]);
+    return number.negative ? -v : v;
   }
   if (text.starts_with('+')) text.remove_prefix(1);
   double value = 0;
@@ -168,14 +164,16 @@ std::optional<double> to_double(std::string_view text) noexcept {
 }
 
 std::optional<Scaled> to_scaled(std::string_view text, int power) noexcept {
-  if (const auto short_one = plain(text)) {
-    if (const auto v = scaled(*short_one, power)) return v;
+  std::uint64_t v = 0;
+  bool exact = true;
+  if (Plain number; plain(text, number) && scale(number, power, v, exact)) {
+    return Scaled{static_cast<std::int64_t>(number.negative ? 0 - v : v), exact};
   }
+  v = 0;
+  exact = true;
   const Decimal d = split(text);
   long take = static_cast<long>(d.whole.size()) + d.exponent + power;
   const std::uint64_t limit = (1ULL << 63) - (d.negative ? 0 : 1);
-  std::uint64_t v = 0;
-  bool exact = true;
   for (const std::string_view part : {d.whole, d.fraction}) {
     for (const char c : part) {
       const auto digit = static_cast<std::uint64_t>(c - '0');

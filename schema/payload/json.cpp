@@ -155,7 +155,11 @@ bool JsonReader::element(const FieldTree& tree, std::span<Field> fields,
 
 bool JsonReader::value(const FieldNode* node, unsigned depth) {
   if (depth > limits_.depth) return fail("it is nested too deeply", offset());
-  Field field;
+  // In place: to copy it at once would wait for each of its stores to be done.
+  Field untaken;
+  Field& field =
+      node != nullptr && node->slot != FieldNode::no_slot ? fields_[node->slot] : untaken;
+  field = Field{};
   field.token = next_;
   const std::size_t begin = offset();
   const std::uint32_t nuls = nul_escapes_;
@@ -181,10 +185,7 @@ bool JsonReader::value(const FieldNode* node, unsigned depth) {
     field.text = payload_.substr(begin, starts_[next_ - 1] + 1 - begin);
     field.nul = nul_escapes_ != nuls;
   }
-  if (node != nullptr && node->slot != FieldNode::no_slot) {
-    fields_[node->slot] = field;
-    if (node->taken) return true;
-  }
+  if (node != nullptr && node->taken) return true;
   if (leaves_ != nullptr && field.kind != Field::Kind::object && depth > 0 &&
       (field.kind != Field::Kind::array || node == nullptr || !node->taken_below)) {
     return add_leaf(field);
@@ -242,7 +243,8 @@ bool JsonReader::object(const FieldNode* node, unsigned depth) {
     if (current() != ':') return fail("':' is expected", offset());
     ++next_;
     const FieldNode* child = child_for_key(node, key, hint);
-    if (child != nullptr) {
+    // Of a name that comes twice the last one counts, with all that is below it.
+    if (child != nullptr && !child->children.empty()) {
       std::fill(fields_.begin() + child->first_slot, fields_.begin() + child->last_slot, Field{});
     }
     if (leaves_ != nullptr) {
