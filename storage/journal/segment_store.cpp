@@ -335,7 +335,7 @@ std::uint64_t SegmentStore::promised(const Segment& segment) const noexcept {
 }
 
 std::shared_ptr<const Batch> SegmentStore::read_run(Position from, Position until,
-                                                    std::uint32_t seed) const {
+                                                    std::uint32_t seed, ChunkPool& chunks) const {
   Segment segment;
   {
     const std::lock_guard lock(mutex_);
@@ -355,12 +355,13 @@ std::shared_ptr<const Batch> SegmentStore::read_run(Position from, Position unti
   std::size_t want = run_bytes;
   for (;;) {
     want = static_cast<std::size_t>(std::min<std::uint64_t>(want, until.value - from.value));
-    auto bytes = std::make_shared_for_overwrite<char[]>(want);
-    const std::size_t n = require(file->read_at(offset, bytes.get(), want));
+    const auto chunk = chunks.take(want);
+    const char* const bytes = chunk->bytes.get();
+    const std::size_t n = require(file->read_at(offset, chunk->bytes.get(), want));
     std::size_t done = 0;
     std::size_t length = 0;
     while (n - done >= format::header_size) {
-      const char* record = bytes.get() + done;
+      const char* record = bytes + done;
       length = format::length_at(record);
       if (length > n - done) break;
       if (!format::verify({record, length}, {from.value + done}, seed)) {
@@ -370,7 +371,7 @@ std::shared_ptr<const Batch> SegmentStore::read_run(Position from, Position unti
       done += length;
     }
     if (done > 0) {
-      return std::make_shared<const Batch>(from, std::string_view(bytes.get(), done), bytes);
+      return std::make_shared<const Batch>(from, std::string_view(bytes, done), chunk);
     }
     // One record larger than a run, or a damaged length.
     if (n < want || length <= want || length > until.value - from.value) {

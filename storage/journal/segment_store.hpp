@@ -18,6 +18,7 @@
 
 #include "storage/journal/append_buffer.hpp"
 #include "storage/journal/batch.hpp"
+#include "storage/journal/chunk_pool.hpp"
 #include "storage/journal/open_ids.hpp"
 #include "storage/journal/recovery.hpp"
 #include "storage/os/clock.hpp"
@@ -76,8 +77,10 @@ class SegmentStore {
 
   // Any thread.
 
-  /// Verified records from `from` on, up to `until` at most. Throws JournalCorrupt, JournalError.
-  std::shared_ptr<const Batch> read_run(Position from, Position until, std::uint32_t seed) const;
+  /// Verified records from `from` on, up to `until` at most, in memory of `chunks`. Throws
+  /// JournalCorrupt, JournalError.
+  std::shared_ptr<const Batch> read_run(Position from, Position until, std::uint32_t seed,
+                                        ChunkPool& chunks) const;
   Position first() const noexcept { return {first_.load(std::memory_order_acquire)}; }
   Position trimmed() const noexcept {
     return std::max(first(), Position{trimmed_.load(std::memory_order_acquire)});

@@ -16,6 +16,8 @@ namespace {
 
 /// Zeros are written ahead in slices of this size, so that a commit never waits long for one.
 constexpr std::uint64_t slice_bytes = 256U << 10;
+/// Lanes that catch up may be so far apart, some batches' rows, without reading it all again.
+constexpr std::size_t most_run_bytes = 16U << 20;
 
 format::JournalId new_id() {
   std::random_device source;
@@ -98,7 +100,8 @@ SegmentedJournal::SegmentedJournal(std::unique_ptr<SegmentStore> store,
       recovered_(start.end),
       store_(std::move(store)),
       buffer_(limits, std::move(start)),
-      window_(limits.window_bytes, recovered_) {}
+      window_(limits.window_bytes, recovered_),
+      runs_(*store_, seed_, std::min(limits.window_bytes, most_run_bytes)) {}
 
 SegmentedJournal::~SegmentedJournal() {
   stop();
@@ -241,10 +244,11 @@ std::shared_ptr<const Batch> SegmentedJournal::read(Position from, std::stop_tok
                                                     std::chrono::milliseconds wait) {
   if (!window_.wait_beyond(from, std::move(stop), wait)) return nullptr;
   if (auto batch = window_.find(from)) return batch;
-  return store_->read_run(from, window_.durable(), seed_);
+  return runs_.read(from, window_.durable());
 }
 
 void SegmentedJournal::trim(Position flushed) {
+  runs_.trim(flushed);
   buffer_.freed(store_->trim(flushed));
 }
 

@@ -11,6 +11,7 @@
 
 #include "storage/journal/append_buffer.hpp"
 #include "storage/journal/journal.hpp"
+#include "storage/journal/run_cache.hpp"
 #include "storage/journal/segment_store.hpp"
 #include "storage/journal/window.hpp"
 
@@ -80,6 +81,7 @@ class SegmentedJournal final : public Journal {
   const std::unique_ptr<SegmentStore> store_;
   AppendBuffer buffer_;
   Window window_;
+  RunCache runs_;
   std::atomic<std::uint64_t> commits_{0};
   /// Zeros to write, so that filling keeps ahead of a journal never idle. step()'s own.
   std::uint64_t owed_ = 0;
