@@ -229,7 +229,7 @@ void add_journal(std::vector<Option>& to) {
 void add_drain(std::vector<Option>& to) {
   to.push_back(count("drain.lanes", "--lanes", 0, 256, ROWGATE_MEMBER(drain.lanes),
                      "Lanes that drain the journal in parallel; 0: what the sink recommends "
-                     "(SQLite: 1)."));
+                     "(SQLite 1, PostgreSQL 3)."));
   to.push_back(count("drain.max_rows", "", 1, 10'000'000, ROWGATE_MEMBER(drain.max_rows),
                      "Rows that close a batch."));
   to.push_back(size("drain.max_bytes", "", 64 * kib, gib, ROWGATE_MEMBER(drain.max_bytes),

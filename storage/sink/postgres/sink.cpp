@@ -13,7 +13,8 @@ class PostgresSink final : public Sink {
   std::unique_ptr<SinkLane> lane(Lane) override {
     return std::make_unique<PostgresLane>(url_, IngestConnection::Limits{}, notes_);
   }
-  std::uint16_t default_lanes() const noexcept override { return 2; }
+  // One more than it takes to map while another copies: any may be waiting for its COMMIT.
+  std::uint16_t default_lanes() const noexcept override { return 3; }
   Dialect dialect() const noexcept override { return Dialect::postgres; }
   std::string describe() const override { return without_secrets(url_); }
 
