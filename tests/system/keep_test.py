@@ -202,6 +202,29 @@ class PostgresKeepTest(KeepCase):
         self.assertEqual(self.node.wait_drained().difference, 0)
         self.assertEqual([device.violations for device in self.devices], [[], []])
 
+    def test_a_gateway_that_nobody_publishes_to_notices_by_itself(self):
+        self.copy = self.directory / "data"
+        self.publish(200)
+        self.back_up()
+        self.publish(600)
+        self.wait_retained(3 * harness.MIB)
+        self.cluster.stop()
+        harness.wait_until(lambda: self.node.metrics().sum("rowgate_lane_connected") == 0,
+                           self.node.lanes, 60, 0.1)
+        self.assertRegex(self.node.http("/readyz")[1], r"is away for (\d+) of \1 lanes")
+        self.put_back()
+        self.wait_back()
+        self.assertRegex(self.node.log(), r"went back from position \d+ to \d+; draining from there "
+                         r"\(received at 20.*nothing is lost")
+        harness.wait_until(lambda: "away" not in self.node.http("/readyz")[1], self.node.lanes)
+        # A restored database that is up again before the lanes look: found all the same.
+        self.wait_retained(3 * harness.MIB)
+        self.put_back()
+        self.wait_back()
+        self.publish(20)
+        self.assert_balanced(self.node)
+        self.assertEqual([device.violations for device in self.devices], [[], []])
+
 
 if __name__ == "__main__":
     harness.main()
