@@ -252,23 +252,35 @@ SegmentStore::Done SegmentStore::drop_oldest() {
   return {};
 }
 
+bool SegmentStore::frees_some(Position flushed) const {
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 1; i < segments_.size() && segments_[i].base <= flushed; ++i) {
+    if (segments_[i - 1].wanted) return true;
+  }
+  return false;
+}
+
+// A segment may go only once the file that says so is on disk. No commit waits for that sync,
+// though it may have to drop a segment itself: it drops what was marked before.
 std::uint64_t SegmentStore::trim(Position flushed) {
+  if (flushed > Position{trimmed_.load()}) {
+    trimmed_.store(flushed.value, std::memory_order_release);
+  }
+  const bool frees = frees_some(flushed);
+  if (frees) remember_trimmed(flushed);
   const std::lock_guard dropping(drop_mutex_);
   std::uint64_t freed = 0;
-  {
+  if (frees) {
     const std::lock_guard lock(mutex_);
     for (std::size_t i = 1; i < segments_.size() && segments_[i].base <= flushed; ++i) {
       if (std::exchange(segments_[i - 1].wanted, false)) freed += promised(segments_[i - 1]);
     }
-    if (flushed > Position{trimmed_.load()}) {
-      trimmed_.store(flushed.value, std::memory_order_release);
-    }
   }
-  if (freed > 0) remember_trimmed(flushed);
   for (;;) {
     {
       const std::lock_guard lock(mutex_);
       if (segments_.size() < 2 || segments_[1].base > flushed) return freed;
+      if (segments_.front().wanted) return freed;
       if (!is_outdated(segments_.front().newest)) return freed;
     }
     if (const auto done = drop_oldest(); !done) return freed;
@@ -276,11 +288,11 @@ std::uint64_t SegmentStore::trim(Position flushed) {
 }
 
 std::uint64_t SegmentStore::need(Position from) {
-  const std::lock_guard dropping(drop_mutex_);
+  if (from >= Position{trimmed_.load()}) return 0;
   std::uint64_t needed = 0;
   {
+    const std::lock_guard dropping(drop_mutex_);
     const std::lock_guard lock(mutex_);
-    if (from >= Position{trimmed_.load()}) return 0;
     for (std::size_t i = 1; i < segments_.size(); ++i) {
       if (segments_[i].base <= from) continue;
       if (!std::exchange(segments_[i - 1].wanted, true)) needed += promised(segments_[i - 1]);

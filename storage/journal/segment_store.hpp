@@ -67,7 +67,7 @@ class SegmentStore {
   /// Whether even the newest record is older than what may go stays.
   bool outdated() const noexcept { return is_outdated(active_newest_); }
 
-  // The thread that trims, and the lanes.
+  // The thread that trims, and the lanes; one at a time.
 
   /// Returns the disk space that nothing needs any more, be it given up or retained. Stops at the
   /// first trouble; the next trim goes on from there.
@@ -109,8 +109,9 @@ class SegmentStore {
   /// Retained segments go, the oldest first, where a further file would break the limit.
   void make_way();
   bool is_outdated(Timestamp newest) const noexcept;
-  void remember_trimmed(Position to);  // with drop_mutex_ held
-  Done drop_oldest();                  // with drop_mutex_ held
+  bool frees_some(Position flushed) const;
+  void remember_trimmed(Position to);
+  Done drop_oldest();  // with drop_mutex_ held
   std::uint64_t promised(const Segment& segment) const noexcept;
   Done fill_spare(std::uint64_t bytes);
   void grown(std::uint64_t& bytes, std::uint64_t to);
@@ -123,7 +124,7 @@ class SegmentStore {
   os::Clock& clock_;
   format::JournalId id_{};
   std::atomic<std::uint64_t> first_{0};
-  std::atomic<std::uint64_t> trimmed_{0};  // written with drop_mutex_ held
+  std::atomic<std::uint64_t> trimmed_{0};  // written by trim() and need()
   std::atomic<std::uint64_t> disk_bytes_{0};
   std::atomic<std::uint64_t> spares_made_{0};
 
@@ -136,7 +137,8 @@ class SegmentStore {
   Timestamp active_newest_;       // about when its last record came
   std::optional<Spare> filling_;  // a new spare, not all zeros yet
 
-  std::mutex drop_mutex_;  // one drops segments at a time; guards unsynced_
+  // One drops segments at a time; guards unsynced_. A commit at the limit waits for it.
+  std::mutex drop_mutex_;
   bool unsynced_ = false;  // a rename or removal that the directory has not synced yet
 
   mutable std::mutex mutex_;       // guards what follows

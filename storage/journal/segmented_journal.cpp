@@ -249,10 +249,12 @@ std::shared_ptr<const Batch> SegmentedJournal::read(Position from, std::stop_tok
 
 void SegmentedJournal::trim(Position flushed) {
   runs_.trim(flushed);
+  const std::lock_guard lock(trim_mutex_);
   buffer_.freed(store_->trim(flushed));
 }
 
 Position SegmentedJournal::need(Position from) {
+  const std::lock_guard lock(trim_mutex_);
   buffer_.needed(store_->need(from));
   return first();
 }

@@ -79,6 +79,7 @@ class SegmentedJournal final : public Journal {
   const std::string id_;
   const Position recovered_;
   const std::unique_ptr<SegmentStore> store_;
+  std::mutex trim_mutex_;  // one trims, or needs segments again, at a time
   AppendBuffer buffer_;
   Window window_;
   RunCache runs_;
