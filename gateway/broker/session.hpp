@@ -43,6 +43,7 @@ struct SubscribeProgress {
   std::vector<mqtt::ReasonCode> codes;
   std::vector<std::shared_ptr<const LiveMessage>> retained;  // for the filter at `next`
   std::size_t queued = 0;                                    // of those
+  storage::Position known_by;                                // where the journal ended then
   bool waited = false;                                       // since they were looked up
 };
 
@@ -126,6 +127,8 @@ class Session {
   Next admit(Moment now, std::string& out);
   Next claim(Moment now, std::string& out);
   Next begin(Moment now, std::string& out);
+  /// What to do after the beginning found no room.
+  Next not_begun(storage::AppendError error, Moment now, std::string& out);
   Broker::NotTold tell_began(Moment now);
   Next welcome(std::string& out);
   Next refuse(mqtt::Version version, mqtt::ReasonCode code, const char* reason, std::string& out);
@@ -148,7 +151,7 @@ class Session {
   bool fits_mappings(const mqtt::PublishView& publish, std::string_view topic, Moment now);
   Next not_appended(storage::AppendError error, mqtt::QoS qos, std::string& out);
   /// Whether the journal has been full for longer than a client that can be told is to wait.
-  bool waited_too_long(storage::AppendError error, mqtt::QoS qos, Moment now);
+  bool waited_too_long(storage::AppendError error, Moment now);
   Next reject(mqtt::PacketId id, mqtt::QoS qos, mqtt::ReasonCode code, std::string& out,
               AckQueue& acks);
 
@@ -215,7 +218,7 @@ class Session {
   };
   std::vector<Refusal> refusals_;  // whose PUBACK or PUBREC is not sent yet
   std::string why_refused_;        // of the publish at hand; mostly empty
-  std::optional<std::chrono::steady_clock::time_point> full_since_;  // publishes find no room
+  std::optional<std::chrono::steady_clock::time_point> full_since_;  // what comes finds no room
   std::vector<std::string> aliases_;                                 // index: alias - 1
   RouteCache routes_;
   const bool looks_closer_;  // the configuration may refuse any publish

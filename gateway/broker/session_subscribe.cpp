@@ -79,6 +79,7 @@ Session::Next Session::subscribe_one(const mqtt::SubscriptionRequest& request,
     const bool wanted = request.retain_handling == 0 || (request.retain_handling == 1 && is_new);
     if (wanted && !request.filter.starts_with(mqtt::share_prefix)) {
       broker_.retained.match(request.filter, now.wall, request_->retained);
+      request_->known_by = broker_.journal.appended();
     }
   }
   return queue_retained(request, identifier, now, out);
@@ -86,6 +87,13 @@ Session::Next Session::subscribe_one(const mqtt::SubscriptionRequest& request,
 
 Session::Next Session::queue_retained(const mqtt::SubscriptionRequest& request,
                                       std::uint32_t identifier, Moment now, std::string& out) {
+  // A message is retained as soon as it is appended. In the journal its copy comes behind it; by
+  // the inbox it would come at once, and a crash could still take the message back.
+  const bool may_overtake = !session_->journaled && !request_->retained.empty();
+  if (may_overtake && broker_.journal.durable() < request_->known_by) {
+    request_->waited = true;
+    return Next::stall;
+  }
   std::vector<std::shared_ptr<const LiveMessage>> current;
   std::size_t bytes = 0;
   for (; request_->queued < request_->retained.size(); ++request_->queued) {

@@ -47,17 +47,25 @@ std::string Device::connect(std::uint32_t connection) {
 
 std::string Device::publish() {
   const auto qos = static_cast<std::uint8_t>(random_.below(3));
-  const std::uint64_t message = messages_.make(number_, qos);
+  const bool retain = random_.one_in(4);
   const auto content =
       random_.any_of({Content::good, Content::good, Content::good, Content::good, Content::broken,
                       Content::refused, Content::other, Content::other});
-  InFlight publish{
-      .packet_id = qos == 0 ? std::uint16_t{0} : free_id(),
-      .qos = qos,
-      .message = message,
-      .topic = fmt::format("{}/{}", content == Content::other ? "other" : "readings", number_),
-      .payload = Messages::payload(message, content,
-                                   random_.below(random_.any_of<std::uint64_t>({50, 400, 800})))};
+  const std::string topic = fmt::format("{}/{}",
+                                        retain                      ? "kept"
+                                        : content == Content::other ? "other"
+                                                                    : "readings",
+                                        number_);
+  const std::uint64_t message =
+      messages_.make({.client = number_, .qos = qos, .topic = topic, .retain = retain});
+  // A retained message becomes an event of a subscriber's session, which has to fit as well.
+  const std::uint64_t size = retain ? 300 : random_.any_of<std::uint64_t>({50, 400, 800});
+  InFlight publish{.packet_id = qos == 0 ? std::uint16_t{0} : free_id(),
+                   .qos = qos,
+                   .retain = retain,
+                   .message = message,
+                   .topic = topic,
+                   .payload = Messages::payload(message, content, random_.below(size))};
   trace_.add(Event::publish, number_, qos, message);
   messages_.sent(message);
   std::string bytes = encode(publish, false);
@@ -69,8 +77,9 @@ std::string Device::publish() {
 }
 
 std::string Device::encode(const InFlight& publish, bool dup) const {
-  std::string bytes = wire::publish(version_, publish.topic, publish.payload,
-                                    static_cast<QoS>(publish.qos), publish.packet_id);
+  const auto packet = publish.retain ? wire::retained : wire::publish;
+  std::string bytes = packet(version_, publish.topic, publish.payload,
+                             static_cast<QoS>(publish.qos), publish.packet_id, {});
   return dup ? wire::dup(std::move(bytes)) : bytes;
 }
 

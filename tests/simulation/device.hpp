@@ -53,6 +53,7 @@ class Device {
     std::uint16_t packet_id;
     std::uint8_t qos;
     bool released = false;  // PUBREC has come
+    bool retain = false;
     std::uint64_t message;
     std::string topic;
     std::string payload;

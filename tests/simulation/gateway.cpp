@@ -62,7 +62,7 @@ Gateway::Gateway(Machine& machine, Fate& fate, const GatewayOptions& options, He
       ledger_(1, journal_->lanes()),
       store_(*machine.store, fate),
       dispatch_(
-          {}, dispatch_counters_, retained_,
+          options.dispatch, dispatch_counters_, retained_,
           [this](std::string_view event) { return journal_->append_event(event); },
           [this](broker::Delivery&& delivery) { deliver(std::move(delivery)); }),
       broker_(new broker::Broker{*journal_, catalog_, ledger_, *this, inbox_, retained_}),

@@ -30,6 +30,7 @@ namespace rowgate::simulation {
 struct GatewayOptions {
   storage::JournalOptions journal;
   storage::DrainOptions drain;
+  broker::DispatchOptions dispatch;
   bool ack_at_database = false;
 };
 
@@ -101,6 +102,11 @@ class Gateway final : broker::Peers {
   const broker::Ledger& ledger() const noexcept { return ledger_; }
   /// Connections that wait for room in the journal.
   std::size_t stalled() const noexcept { return stalled_.size(); }
+  /// No subscriber has anything to come or to acknowledge.
+  bool has_delivered() const noexcept {
+    return dispatched_ == journal_->durable() && mail_.empty() &&
+           dispatch_counters_.queued_messages == 0;
+  }
 
  private:
   struct Connection {

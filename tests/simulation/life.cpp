@@ -17,6 +17,9 @@ using Step = storage::SegmentedJournal::Step;
 
 namespace {
 
+/// Nobody else's number.
+constexpr std::size_t last_client = 99;
+
 struct Ledger {
   std::uint64_t received = 0;
   std::uint64_t settled = 0;
@@ -38,7 +41,7 @@ void World::boot() {
   if (weights_[static_cast<std::size_t>(Act::die)] > 0 && random_.one_in(6)) {
     fate_.die_in(random_.between(1, 20));
   }
-  device_of_.clear();
+  client_of_.clear();
   try {
     gateway_ = std::make_unique<Gateway>(
         machine_, fate_, options_,
@@ -52,6 +55,7 @@ void World::boot() {
     throw Violation(fmt::format("the gateway does not start: {}", e.what()));
   }
   storage::SegmentedJournal& journal = gateway_->journal();
+  messages_.begin_life();
   trace_.add(Event::boot, journal.first().value, journal.durable().value, journal.lanes());
   aftermath();
   check();
@@ -105,6 +109,7 @@ void World::gone(bool power_cut) {
   fate_.end();
   gateway_.reset();
   for (Device& device : devices_) device.lose_connection();
+  for (Subscriber& subscriber : subscribers_) subscriber.lose_connection();
   if (power_cut) machine_.disk = machine_.disk.crash_clone(random_.next());
   fate_.begin_anew();
   must_end_ = journal_ended_ = dispatch_ended_ = false;
@@ -244,6 +249,8 @@ bool World::at_rest() const {
   for (const Device& device : devices_) {
     if (device.state() != Device::State::connected || !device.at_rest()) return false;
   }
+  if (!std::ranges::all_of(subscribers_, &Subscriber::at_rest)) return false;
+  if (!gateway_->has_delivered()) return false;
   for (std::uint16_t i = 0; i < journal.lanes(); ++i) {
     const Ledger ledger = ledger_of(*gateway_, {i});
     if (ledger.settled != ledger.received) return false;
@@ -256,9 +263,7 @@ bool World::at_rest() const {
   return true;
 }
 
-void World::round_of_all() {
-  if (!gateway_) boot();
-  if (!gateway_) return;
+void World::round_of_clients() {
   for (Device& device : devices_) {
     if (device.state() == Device::State::away) connect(device);
     while (device.has_answers()) {
@@ -267,6 +272,21 @@ void World::round_of_all() {
       if (!bytes.empty()) gateway_->receive(slot, bytes);
     }
   }
+  for (Subscriber& subscriber : subscribers_) {
+    if (subscriber.state() == Subscriber::State::away) connect(subscriber);
+    if (subscriber.must_ask()) gateway_->receive(subscriber.connection(), subscriber.ask());
+    while (subscriber.has_packets()) {
+      const std::uint32_t slot = subscriber.connection();
+      const std::string bytes = subscriber.read();
+      if (!bytes.empty()) gateway_->receive(slot, bytes);
+    }
+  }
+}
+
+void World::round_of_all() {
+  if (!gateway_) boot();
+  if (!gateway_) return;
+  round_of_clients();
   for (int i = 0; i < 3; ++i) {
     commit();
     check();
@@ -292,10 +312,25 @@ void World::heal() {
   if (second_) end_second_gateway();
   // The moment of truth for what was acknowledged.
   if (gateway_ && (must_end_ || fenced_ || !random_.one_in(3))) gone(random_.one_in(2));
+  come_to_rest();
+  messages_.compare(machine_.database);
+  for (const Subscriber& subscriber : subscribers_) subscriber.compare();
+  // Somebody who comes only now gets what is retained.
+  const bool persistent = random_.one_in(2);
+  const auto version = random_.one_in(2) ? mqtt::Version::v5 : mqtt::Version::v311;
+  subscribers_.emplace_back(
+      Subscriber::Options{
+          .number = last_client, .persistent = persistent, .version = version, .probe = "#"},
+      messages_, random_, trace_);
+  come_to_rest();
+  subscribers_.back().compare_retained();
+}
+
+void World::come_to_rest() {
   constexpr int enough = 300;
   for (int i = 0; i < enough; ++i) {
     round_of_all();
-    if (at_rest()) return messages_.compare(machine_.database);
+    if (at_rest()) return;
   }
   throw Violation("it does not come to rest");
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace rowgate::simulation {
 namespace {
@@ -27,8 +28,8 @@ bool is_own(std::string_view table) {
 
 }  // namespace
 
-std::uint64_t Messages::make(std::size_t device, std::uint8_t qos) {
-  all_.push_back({.device = device, .qos = qos});
+std::uint64_t Messages::make(Publish publish) {
+  all_.push_back({.publish = std::move(publish)});
   return all_.size() - 1;
 }
 
@@ -51,13 +52,37 @@ void Messages::look_at(storage::Journal& journal) {
     storage::RecordView record;
     while (cursor.next_special(true, record)) {
       if (record.type != storage::RecordType::publish) continue;
-      const std::uint64_t number = number_in(record.publish.payload);
-      if (number >= all_.size()) throw Violation("the journal has what nobody sent");
-      ++all_[number].durable;
-      trace_.add(Event::durable, number, record.position.value);
+      add(record, record.position < journal.recovered());
     }
     seen_ = batch->end();
   }
+}
+
+std::uint64_t Messages::find(std::string_view payload) const {
+  const std::uint64_t number = number_in(payload);
+  if (number >= all_.size()) throw Violation(fmt::format("nobody sent this: {}", payload));
+  return number;
+}
+
+/// `recovered`: an earlier process appended it.
+void Messages::add(const storage::RecordView& record, bool recovered) {
+  const std::uint64_t number = find(record.publish.payload);
+  Message& m = all_[number];
+  ++m.durable;
+  trace_.add(Event::durable, number, record.position.value);
+  if (m.publish.will) {
+    // A process that dies between a Will and the record that it is done leaves it to the next one.
+    const std::uint64_t life = recovered ? life_ - 1 : life_;
+    if (m.durable > 1 && m.life == life) throw Violation("a Will is published twice");
+    if (m.over) throw Violation("a Will is published after its client's next connection began");
+    m.life = life;
+  }
+  if (record.publish.retain != m.publish.retain) throw Violation("RETAIN came or went");
+  if (!record.publish.retain) return;
+  Retained& last = retained_[m.publish.topic];
+  last.message = number;
+  last.place = m.retained_at = ++places_;
+  if (m.publish.qos == 0) last.best_effort = places_;
 }
 
 void Messages::compare(const test::MemoryDatabase& database) {
@@ -79,31 +104,35 @@ void Messages::compare(const test::MemoryDatabase& database) {
 void Messages::compare(std::uint64_t number, const Message& m) const {
   const auto fail = [&](std::string_view what) {
     throw Violation(fmt::format(
-        "{}: message {} of device {}, QoS {}, sent {} times, {}acknowledged, {} times in the "
-        "journal, {} times in the database",
-        what, number, m.device, m.qos, m.sent, m.promised ? "" : "not ", m.durable, m.stored));
+        "{}: {} {} of client {}, QoS {}, sent {} times, {}promised, {} times in the journal, {} "
+        "times in the database",
+        what, m.publish.will ? "Will" : "message", number, m.publish.client, m.publish.qos, m.sent,
+        m.promised ? "" : "not ", m.durable, m.stored));
   };
   if (m.stored < m.durable) fail("lost between the journal and the database");
   if (m.stored > m.durable) fail("more often in the database than in the journal");
-  if (m.promised && m.stored == 0) fail("an acknowledged message is lost");
+  if (m.promised && m.stored == 0)
+    fail(m.publish.will ? "a Will is lost" : "an acknowledged message is lost");
+  if (m.publish.will) return;  // how often it may come, add() knows
   if (m.stored > m.sent) fail("stored more often than it was sent");
-  if (m.qos != 1 && m.stored > 1) fail("stored twice");
+  if (m.publish.qos != 1 && m.stored > 1) fail("stored twice");
 }
 
-/// What a device sent later lies behind, table by table, where it is stored for the first time.
+/// What a client sent later lies behind, table by table, where it is stored for the first time.
 void Messages::in_order(const test::MemoryDatabase::Row& row, std::uint64_t number) {
   const Message& m = all_[number];
   // A dead letter that the database made lies behind those of the same commit that it did not.
   if (m.stored > 1 || row.table == "rowgate_dead_letter") return;
-  const auto found = std::ranges::find_if(
-      newest_, [&](const Newest& n) { return n.device == m.device && n.table == row.table; });
+  const auto found = std::ranges::find_if(newest_, [&](const Newest& n) {
+    return n.client == m.publish.client && n.table == row.table;
+  });
   if (found == newest_.end()) {
-    newest_.push_back({row.table, m.device, number});
+    newest_.push_back({row.table, m.publish.client, number});
     return;
   }
   if (number < found->number) {
-    throw Violation(fmt::format("message {} of device {} is behind its message {} in table {}",
-                                number, m.device, found->number, row.table));
+    throw Violation(fmt::format("message {} of client {} is behind its message {} in table {}",
+                                number, m.publish.client, found->number, row.table));
   }
   found->number = number;
 }

@@ -12,8 +12,8 @@ struct Words {
 };
 
 constexpr std::array<Words, events> words{{
-    {"connect", "device", "clean", "connection"},
-    {"connack", "device", "present", "code"},
+    {"connect", "client", "clean", "connection"},
+    {"connack", "client", "present", "code"},
     {"publish", "device", "qos", "message"},
     {"publish again", "device", "dup", "message"},
     {"pubrel", "device", "id", ""},
@@ -21,8 +21,15 @@ constexpr std::array<Words, events> words{{
     {"pubrec", "device", "id", "message"},
     {"pubcomp", "device", "id", "message"},
     {"hang up", "connection", "", ""},
-    {"disconnect", "device", "", ""},
-    {"cut off", "device", "", ""},
+    {"disconnect", "client", "", ""},
+    {"cut off", "client", "", ""},
+    {"subscribe", "client", "id", "qos"},
+    {"unsubscribe", "client", "id", ""},
+    {"answered", "client", "id", "code"},
+    {"copy", "client", "message", "retain-dup-qos"},
+    {"taken", "client", "message", "id"},
+    {"released", "client", "id", ""},
+    {"will", "client", "message", "delayed"},
     {"boot", "first", "durable", "lanes"},
     {"no boot", "", "", ""},
     {"commit step", "durable", "appended", ""},

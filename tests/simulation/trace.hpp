@@ -27,6 +27,14 @@ enum class Event : std::uint8_t {
   hang_up,
   leave,
   cut_off,
+  // Subscribers.
+  subscribe,
+  unsubscribe,
+  answered,
+  copy,
+  taken,
+  released,
+  will,
   // The gateway.
   boot,
   no_boot,

@@ -22,6 +22,9 @@ using storage::Lane;
 using storage::Position;
 using storage::SinkError;
 
+/// Clients are known by their numbers; devices have those below.
+constexpr std::size_t first_subscriber = 10;
+
 std::shared_ptr<const schema::Catalog> mapping(std::uint64_t generation, const char* text) {
   const auto parsed = schema::parse_mapping_file(text, generation);
   if (!parsed) throw std::logic_error(schema::format_errors("mapping", parsed.error()));
@@ -80,15 +83,11 @@ who = { topic = "device", type = "bigint" }
 World::World(std::uint64_t seed, Trace& trace)
     : trace_(trace), random_(seed), fate_(random_, trace), messages_(trace) {
   choose_options();
+  choose_clients();
   choose_acts();
   choose_database();
   use_mapping(random_.below(mappings().size()));
   make_journal();
-  const std::uint64_t devices = random_.between(1, 4);
-  for (std::uint64_t i = 0; i < devices; ++i) {
-    const auto version = random_.one_in(2) ? mqtt::Version::v5 : mqtt::Version::v311;
-    devices_.emplace_back(i, !random_.one_in(3), version, messages_, random_, trace_);
-  }
 }
 
 World::~World() = default;
@@ -106,8 +105,29 @@ void World::choose_options() {
   options_.drain.max_age = milliseconds(random_.any_of({0, 5, 100}));
   options_.drain.backoff_first = milliseconds(random_.any_of({1, 50}));
   options_.drain.backoff_max = milliseconds(random_.any_of({50, 500}));
+  options_.dispatch.max_in_flight = static_cast<std::uint16_t>(random_.any_of({1, 3, 1024}));
+  options_.dispatch.max_in_flight_bytes = random_.any_of<std::uint64_t>({1000, 1 << 20});
   options_.ack_at_database = random_.one_in(4);
   steps_ = random_.between(100, 1000);
+}
+
+void World::choose_clients() {
+  using mqtt::Version;
+  const std::uint64_t devices = random_.between(1, 4);
+  for (std::uint64_t i = 0; i < devices; ++i) {
+    const auto version = random_.one_in(2) ? Version::v5 : Version::v311;
+    devices_.emplace_back(i, !random_.one_in(3), version, messages_, random_, trace_);
+  }
+  const std::uint64_t subscribers = random_.below(4);
+  for (std::uint64_t i = 0; i < subscribers; ++i) {
+    Subscriber::Options options{.number = first_subscriber + i};
+    options.persistent = !random_.one_in(4);
+    options.version = random_.one_in(2) ? Version::v5 : Version::v311;
+    if (options.version == Version::v5) {
+      options.receive_maximum = static_cast<std::uint16_t>(random_.any_of({0, 1, 2, 5}));
+    }
+    subscribers_.emplace_back(std::move(options), messages_, random_, trace_);
+  }
 }
 
 void World::choose_acts() {
@@ -117,6 +137,7 @@ void World::choose_acts() {
   };
   // What always goes on, in other shares each time, so that one is slow here and another there.
   weigh(Act::device, random_.between(200, 600));
+  if (!subscribers_.empty()) weigh(Act::subscriber, random_.between(100, 600));
   weigh(Act::io_turn, random_.between(60, 300));
   weigh(Act::commit, random_.between(60, 300));
   weigh(Act::drain, random_.between(20, 300));
@@ -228,6 +249,8 @@ void World::act(Act what) {
   switch (what) {
     case Act::device:
       return of_a_device();
+    case Act::subscriber:
+      return of_a_subscriber();
     case Act::io_turn:
       gateway_->io_turn();
       if (gateway_->stalled() > 0) trace_.add(Event::stalled, gateway_->stalled());
@@ -304,8 +327,24 @@ void World::fault(Act what) {
 
 void World::connect(Device& device) {
   const std::uint32_t slot = gateway_->accept();
-  device_of_.push_back(static_cast<std::size_t>(&device - devices_.data()));
+  client_of_.push_back(static_cast<std::size_t>(&device - devices_.data()));
   gateway_->receive(slot, device.connect(slot));
+}
+
+void World::connect(Subscriber& subscriber) {
+  const std::uint32_t slot = gateway_->accept();
+  client_of_.push_back(devices_.size() +
+                       static_cast<std::size_t>(&subscriber - subscribers_.data()));
+  gateway_->receive(slot, subscriber.connect(slot));
+}
+
+/// Its connection breaks. The server may learn of it later, or only as the client comes back.
+template <class Client>
+void World::lose(Client& client) {
+  const std::uint32_t slot = client.connection();
+  trace_.add(Event::hang_up, slot);
+  client.lose_connection();
+  if (random_.one_in(2)) gateway_->hang_up(slot);
 }
 
 /// It does what it can at once now and then: a burst fills the journal.
@@ -313,13 +352,7 @@ void World::of_a_device() {
   Device& device = devices_[static_cast<std::size_t>(random_.below(devices_.size()))];
   const std::uint32_t slot = device.connection();
   if (device.state() == Device::State::away) return connect(device);
-  if (random_.one_in(40)) {
-    trace_.add(Event::hang_up, slot);
-    device.lose_connection();
-    // The server may learn of it later, or only as the device comes back.
-    if (random_.one_in(2)) gateway_->hang_up(slot);
-    return;
-  }
+  if (random_.one_in(40)) return lose(device);
   if (device.has_answers() && random_.one_in(2)) {
     return gateway_->receive(slot, device.read());
   }
@@ -331,8 +364,33 @@ void World::of_a_device() {
   }
 }
 
+void World::of_a_subscriber() {
+  Subscriber& one = subscribers_[static_cast<std::size_t>(random_.below(subscribers_.size()))];
+  const std::uint32_t slot = one.connection();
+  if (one.state() == Subscriber::State::away) {
+    // It may be long away, so that its copies gather.
+    if (random_.one_in(3)) connect(one);
+    return;
+  }
+  if (random_.one_in(40)) {
+    // What it has read it has, though its answer is lost.
+    if (one.has_packets() && random_.one_in(2)) (void)one.read();
+    if (one.state() != Subscriber::State::away) lose(one);
+    return;
+  }
+  if (one.may_ask() && (one.must_ask() ? random_.one_in(2) : random_.one_in(25))) {
+    return gateway_->receive(slot, one.ask());
+  }
+  if (one.may_ask() && random_.one_in(100)) return gateway_->receive(slot, one.disconnect());
+  for (std::uint64_t n = random_.one_in(4) ? 6 : 1; n > 0 && one.has_packets(); --n) {
+    gateway_->receive(slot, one.read());
+  }
+}
+
 void World::hear(std::uint32_t slot, std::string_view bytes) {
-  devices_[device_of_[slot]].hear(slot, bytes);
+  const std::size_t client = client_of_[slot];
+  if (client < devices_.size()) return devices_[client].hear(slot, bytes);
+  subscribers_[client - devices_.size()].hear(slot, bytes);
 }
 
 void World::pass_time() {

@@ -1,8 +1,9 @@
 #pragma once
-// One simulation: a machine with a gateway on it, a database, devices, and everything that befalls
-// them, all chosen by one seed and done in one thread, so that a seed always gives the same run.
+// One simulation: a machine with a gateway on it, a database, devices that publish, clients that
+// subscribe, and everything that befalls them, all chosen by one seed and done in one thread, so
+// that a seed always gives the same run.
 //
-// The world takes so many steps. In each, one of them does one thing: a device sends or reads, one
+// The world takes so many steps. In each, one of them does one thing: a client sends or reads, one
 // of the gateway's threads goes round once, time passes, or a fault comes. Then all is healed,
 // drained and compared (messages.hpp).
 #include <array>
@@ -19,6 +20,7 @@
 #include "tests/simulation/gateway.hpp"
 #include "tests/simulation/messages.hpp"
 #include "tests/simulation/random.hpp"
+#include "tests/simulation/subscriber.hpp"
 #include "tests/simulation/trace.hpp"
 
 namespace rowgate::simulation {
@@ -35,6 +37,7 @@ class World {
   /// What a step may be, and how often it is.
   enum class Act : std::uint8_t {
     device,
+    subscriber,
     io_turn,
     commit,
     drain,
@@ -60,6 +63,7 @@ class World {
 
   // How the seed sets it up.
   void choose_options();
+  void choose_clients();
   void choose_acts();
   void choose_database();
   void make_journal();
@@ -70,6 +74,7 @@ class World {
   void act_without_gateway(Act what);
   void fault(Act what);
   void of_a_device();
+  void of_a_subscriber();
   void pass_time();
   void use_mapping(std::uint64_t generation);
   void drain(storage::Lane lane);
@@ -95,11 +100,16 @@ class World {
   void check_lane(storage::Lane lane);
 
   void heal();
+  void come_to_rest();
   bool at_rest() const;
   void round_of_all();
+  void round_of_clients();
 
   void hear(std::uint32_t slot, std::string_view bytes);
   void connect(Device& device);
+  void connect(Subscriber& subscriber);
+  template <class Client>
+  void lose(Client& client);
 
   Trace& trace_;
   Random random_;
@@ -108,8 +118,9 @@ class World {
   GatewayOptions options_;
   Messages messages_;
   std::vector<Device> devices_;
+  std::vector<Subscriber> subscribers_;
   std::unique_ptr<Gateway> gateway_;
-  std::vector<std::size_t> device_of_;  // by the gateway's slots
+  std::vector<std::size_t> client_of_;  // by the gateway's slots: devices first, then subscribers
 
   // A second one with the same identity, on a copy of the first one's disk.
   struct Second {

@@ -215,6 +215,19 @@ TEST_F(SessionSubscribeTest, SendsRetainedMessagesToNewSubscriptions) {
   EXPECT_EQ(retained_->size(), 2U);
 }
 
+TEST_F(SessionSubscribeTest, SendsNoRetainedMessageThatIsNotOnDisk) {
+  restart(false);  // nothing is committed until start()
+  Client p = connected("publisher", {}, 2);
+  Client c = connected("reader");
+  p.send(retained(v311, "a", "x", QoS::at_least_once, 1));
+  EXPECT_EQ(c.send(subscribe(v311, 1, "a", 1)), Next::stall);
+  open_inbox();
+  dispatch_->pump(now_);
+  EXPECT_TRUE(peers_.deliveries.empty());
+  journal_->start([](storage::Position) {}, [](const std::string&) {});
+  EXPECT_EQ(got(c), suback_of('\1') + retained(v311, "a", "x", QoS::at_least_once, 1));
+}
+
 TEST_F(SessionSubscribeTest, RetainedMessagesOutliveTheGateway) {
   {
     Client p = connected("sensor");
