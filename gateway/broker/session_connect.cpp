@@ -152,22 +152,32 @@ Session::Next Session::begin(Moment now, std::string& out) {
     present_ = kept && !clean_start_ && !voided_;
     // A Will that waits is taken back, but where its session ends or it is due [MQTT-3.1.3-9].
     const bool will_is_due = s.will && (!present_ || s.will_at <= now.ticks);
-    if (will_is_due && !broker_.publish_will(s, now, self_.thread)) return Next::stall;
+    if (will_is_due && !broker_.publish_will(s, now, self_.thread)) {
+      return not_begun(storage::AppendError::full, now, out);
+    }
     if (!present_ && !voided_) {
       const auto forgotten = broker_.journal.forget(client_id_);
-      if (!forgotten) return Next::stall;
+      if (!forgotten) return not_begun(forgotten.error(), now, out);
       answer_at_ = forgotten->end;
       voided_ = true;
     }
-    if (const auto error = tell_began(now)) {
-      if (*error == storage::AppendError::busy || *error == storage::AppendError::full) {
-        return Next::stall;
-      }
-      return refuse(version_, ReasonCode::server_unavailable, "the journal takes no session", out);
-    }
+    if (const auto error = tell_began(now)) return not_begun(*error, now, out);
   }
   if (broker_.journal.durable() < answer_at_) return Next::stall;
   return welcome(out);
+}
+
+// Without an answer the client could not tell a gateway that is full from one that is dead; and
+// here, other than for a publish, MQTT 3 has a word as well.
+Session::Next Session::not_begun(storage::AppendError error, Moment now, std::string& out) {
+  using storage::AppendError;
+  if (error != AppendError::busy && error != AppendError::full) {
+    return refuse(version_, ReasonCode::server_unavailable, "the journal takes no session", out);
+  }
+  if (!waited_too_long(error, now)) return Next::stall;
+  const auto code =
+      version_ == Version::v5 ? ReasonCode::quota_exceeded : ReasonCode::server_unavailable;
+  return refuse(version_, code, "the journal is full, and mqtt.max_journal_wait is over", out);
 }
 
 Broker::NotTold Session::tell_began(Moment now) {
@@ -225,6 +235,7 @@ Session::Next Session::welcome(std::string& out) {
                   out);
   }
   state_ = State::connected;
+  full_since_.reset();
   began_ = true;
   count(broker_.counters.connects);
   broker_.ledger.passed(self_.thread, Traffic::messages_sent);

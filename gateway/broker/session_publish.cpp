@@ -73,7 +73,7 @@ Session::Next Session::on_publish(const mqtt::Frame& frame, Moment now, std::str
                                       .retain = publish.retain};
   const auto appended = record.retain ? broker_.publish(record) : broker_.journal.append(record);
   if (!appended) {
-    if (!waited_too_long(appended.error(), publish.qos, now)) {
+    if (!limited || !waited_too_long(appended.error(), now)) {  // nobody else can be told
       return not_appended(appended.error(), publish.qos, out);
     }
     taken();
@@ -203,10 +203,9 @@ Session::Next Session::not_appended(AppendError error, QoS qos, std::string& out
   return Next::read;
 }
 
-bool Session::waited_too_long(AppendError error, QoS qos, Moment now) {
+bool Session::waited_too_long(AppendError error, Moment now) {
   const auto limit = broker_.options.max_journal_wait;
-  const bool can_be_told = version_ == mqtt::Version::v5 && qos != QoS::at_most_once;
-  if (error != AppendError::full || !can_be_told || limit.count() == 0) return false;
+  if (error != AppendError::full || limit.count() == 0) return false;
   if (!full_since_) full_since_ = now.ticks;
   return now.ticks - *full_since_ >= limit;
 }

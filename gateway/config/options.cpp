@@ -97,10 +97,13 @@ void add_mqtt(std::vector<Option>& to) {
   to.push_back(
       size("mqtt.max_outgoing_bytes", "", 64 * kib, gib, ROWGATE_MEMBER(mqtt.max_outgoing_bytes),
            "Unsent bytes a subscriber may let pile up before messages to it are dropped."));
-  to.push_back(duration("mqtt.max_journal_wait", "", 0s, 24h, ROWGATE_MEMBER(mqtt.max_journal_wait),
-                        "How long a publish of an MQTT 5 client at QoS 1 or 2 waits for room in a "
-                        "full journal before it is refused with Quota exceeded (0x97); 0: as long "
-                        "as it takes. An MQTT 3 client cannot be told and always waits."));
+  to.push_back(
+      duration("mqtt.max_journal_wait", "", 0s, 24h, ROWGATE_MEMBER(mqtt.max_journal_wait),
+               "How long a publish of an MQTT 5 client at QoS 1 or 2 waits for room in a "
+               "full journal before it is refused with Quota exceeded (0x97); 0: as long "
+               "as it takes. An MQTT 3 client cannot be told and always waits. Also how long "
+               "a CONNECT waits whose session is kept, before it is refused (MQTT 5: "
+               "0x97, MQTT 3: 3)."));
   to.push_back(
       count("mqtt.max_keep_alive", "", 0, 65'535, ROWGATE_MEMBER(mqtt.max_keep_alive),
             "The longest keep alive, in seconds, that an MQTT 5 client gets; 0: the one it "

@@ -7,6 +7,7 @@ import harness
 import publisher as mqtt
 
 PUBACK_QUOTA = 0x97
+LATE = "late{}" + 200 * "x"  # not so short that its CONNECT finds room all the same
 MAPPING = """
 [[mapping]]
 name = "filled"
@@ -70,6 +71,12 @@ class FullJournalTest(harness.PostgresCase):
         return [n for (n,) in self.database.rows(
             "SELECT n FROM filled WHERE device = %s ORDER BY n", (device,))]
 
+    def let_in(self, client_id, version):
+        wire = mqtt.Wire(self.node.mqtt_port)
+        wire.send(mqtt.connect_packet(client_id, version))
+        answer = wire.receive(20)
+        return answer and (answer[0], answer[2][1]) == (mqtt.CONNACK, 0)
+
     def test_by_default_everybody_is_held_and_stays_connected(self):
         self.serve()
         live = mqtt.session(self.node.mqtt_port, "live")
@@ -92,11 +99,16 @@ class FullJournalTest(harness.PostgresCase):
             live.send(mqtt.packet(mqtt.PINGREQ, 0, b""))
             self.assertEqual(live.receive(10)[0], mqtt.PINGRESP)
             time.sleep(0.3)
+        # A CONNECT whose session is kept needs a record, and waits for its answer.
+        late = mqtt.Wire(self.node.mqtt_port)
+        late.send(mqtt.connect_packet(LATE.format(5), 5))
+        self.assertIsNone(late.receive(1))
         # Others connect and subscribe.
         other = mqtt.session(self.node.mqtt_port, "other")
         other.send(mqtt.packet(mqtt.SUBSCRIBE, 2, b"\x00\x01" + mqtt.text("filled/#") + b"\x01"))
         self.assertEqual(other.receive(10)[0], mqtt.SUBACK)
         self.cluster.start()
+        self.assertEqual(late.receive(30)[0], mqtt.CONNACK)
         kinds = {1: mqtt.PUBACK, 2: mqtt.PUBREC}
         for name, _, qos, wire in held:
             for n in range(20):
@@ -128,8 +140,20 @@ class FullJournalTest(harness.PostgresCase):
         self.assertEqual(self.node.metrics().sum("rowgate_quota_exceeded_total"), 20)
         self.assertIsNone(old.receive(0.3), "who cannot be told is held")
         self.assert_balanced(self.node)
+        # A CONNECT whose session is kept is told too, whatever the version; one without is let in.
+        for version, code in ((4, 3), (5, PUBACK_QUOTA)):
+            wire = mqtt.Wire(self.node.mqtt_port)
+            wire.send(mqtt.connect_packet(LATE.format(version), version))
+            answer = wire.receive(20)
+            self.assertTrue(answer, "CONNECT is told")
+            self.assertEqual((answer[0], answer[2][:2]), (mqtt.CONNACK, bytes([0, code])))
+            with self.assertRaises(mqtt.ConnectionLost):
+                wire.receive(20)
+            mqtt.session(self.node.mqtt_port, f"passing{version}", version)
         self.cluster.start()
         self.assertEqual(old.receive(30), (mqtt.PUBACK, 0, b"\x00\x01"))
+        for version in (4, 5):
+            harness.wait_until(lambda v=version: self.let_in(LATE.format(v), v), "CONNECT is taken")
         # The packet ids are free again, and there is room.
         for qos, kind, wire in told:
             wire.send(mqtt.publish_packet(f"filled/told{qos}", b'{"n": 100}', qos, 1, version=5))

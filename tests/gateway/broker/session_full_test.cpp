@@ -36,6 +36,9 @@ class SessionFullTest : public SessionTest {
     filler.payload = {};
     until_full();
   }
+  /// Of a client whose CONNECT is not so small that it finds room all the same.
+  const std::string long_id = std::string(200, 'c');
+  const std::string keep_it = "\x11\0\0\0\x64"s;  // Session Expiry Interval
 };
 
 TEST_F(SessionFullTest, EverybodyIsHeldUnlessTheConfigurationSaysOtherwise) {
@@ -79,6 +82,47 @@ TEST_F(SessionFullTest, AClientThatCanBeToldIsToldOnceItHasWaited) {
   take_all_room();
   EXPECT_EQ(young.send(publish(Version::v5, "a", "x", QoS::at_least_once, 3)), Next::stall)
       << "a new wait";
+}
+
+TEST_F(SessionFullTest, AConnectWithASessionIsHeldUnlessTheConfigurationSaysOtherwise) {
+  fill();
+  take_all_room();
+  Client client(*broker_, 1);
+  EXPECT_EQ(client.send(connect(long_id, {.version = Version::v5, .properties = keep_it})),
+            Next::stall);
+  client.ticks += 24h;
+  EXPECT_EQ(client.send(""), Next::stall);
+  EXPECT_EQ(client.out, "");
+  Client plain(*broker_, 2);
+  EXPECT_EQ(plain.send(connect(long_id + "2", {.version = Version::v5})), Next::read)
+      << "its session needs no record";
+}
+
+TEST_F(SessionFullTest, AConnectWithASessionIsToldOnceItHasWaited) {
+  limits_.max_journal_wait = 2s;
+  fill();
+  take_all_room();
+  for (const Version version : {Version::v311, Version::v5}) {
+    const bool young = version == Version::v5;
+    Client client(*broker_, 1);
+    EXPECT_EQ(client.send(connect(long_id, {.version = version,
+                                            .clean = false,
+                                            .properties = young ? keep_it : std::string()})),
+              Next::stall);
+    client.ticks += 1999ms;
+    EXPECT_EQ(client.send(""), Next::stall);
+    client.ticks += 1ms;
+    EXPECT_EQ(client.send(""), Next::close);
+    EXPECT_EQ(client.out, young ? "\x20\x03\x00\x97\x00"s : "\x20\x02\x00\x03"s);
+    client.close();
+  }
+  EXPECT_EQ(broker_->counters.refused.load(), 2U);
+
+  dispatch();
+  journal_->trim(journal_->durable());
+  Client again(*broker_, 1);
+  again.send(connect(long_id, {.clean = false}));
+  EXPECT_EQ(again.answers(), "\x20\x02\x00\x00"s) << "no session was left behind";
 }
 
 TEST_F(SessionFullTest, APingBehindWhatIsHeldIsAnsweredAndTakenOut) {
