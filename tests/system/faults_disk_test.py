@@ -1,10 +1,10 @@
-"""Disks that fill up and disks that become read-only: the journal's and the database's. A write that
+"""Disks that fill up, become read-only or fail to sync: the journal's and the database's. A write that
 failed is never acknowledged; a journal that cannot write stops the gateway, a database that cannot
 is one that is away."""
 
 import harness
 import isolation
-from promises import PATIENCE, ROUNDS, Promises
+from promises import PATIENCE, ROUNDS, Promises, preload
 
 # What it may say of such a disk, in the kernel's and in SQLite's words.
 FULL = r"(?i)no space left|disk is full|free disk space"
@@ -85,6 +85,25 @@ class FullDiskTest(DiskCase):
         self.fleet.wait_acknowledged()
         self.disk.free()
         self.wait_stored()
+        self.assert_kept()
+
+
+class FailedSyncTest(Promises, harness.SqliteCase):
+    def test_what_a_failed_fdatasync_leaves_behind_is_not_acknowledged(self):
+        """It was written, and only the sync fails: whoever goes on acknowledges what a power cut
+        takes back."""
+        self.begin(self.database, start=False)
+        failing = self.directory / "failing"
+        preload(self.node, "failing_sync", FAILING_SYNC=f"{self.node.data_dir.resolve()}/journal/",
+                FAILING_SYNC_WHILE=str(failing))
+        self.first_life()
+        for _ in range(ROUNDS):
+            failing.touch()
+            self.assertEqual(self.node.wait_exit(30 * PATIENCE), 1)
+            self.assertRegex(self.node.log(), "The journal stopped: fdatasync .*Input/output error")
+            failing.unlink()
+            self.node.start(20 * PATIENCE)
+            self.fleet.wait_acknowledged()
         self.assert_kept()
 
 

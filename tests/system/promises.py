@@ -9,6 +9,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -32,6 +33,16 @@ def padded(device, qos, padding):
         topic, payload, of_qos = plain(seq)
         return topic, payload[:-1] + more if padding else payload, of_qos
     return message
+
+
+def preload(node, source, **environment):
+    """Puts a library made of this C file between the gateway and libc, from its next start on."""
+    library = node.directory / f"{source}.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, harness.HERE / f"{source}.c"],
+                   check=True)
+    node.env = {**node.env, "LD_PRELOAD": str(library), **environment}
+    if harness.SANITIZED:
+        node.env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
 
 
 def kill_postmaster(cluster):
@@ -71,6 +82,10 @@ class Fleet:
         violations = [v for publisher in self.publishers for v in publisher.violations]
         assert not violations, f"{violations}, seed {self.seed}"
 
+    def acknowledged(self):
+        """Messages, of all devices that are answered, since the beginning."""
+        return sum(len(publisher.promised) for publisher in self.promised)
+
     def wait_acknowledged(self, more=25, timeout=30.0):
         """Waits until each device that is answered got so many more acknowledgements."""
         before = {p.client_id: len(p.promised) for p in self.promised}
@@ -91,6 +106,8 @@ class Fleet:
 
 class Promises:
     """Mixed into a harness.SystemTest. begin(), play the fault, assert_kept()."""
+
+    may_go_back = False  # whether the fault takes from the database what it had committed
 
     def begin(self, sink, database=None, config=None, start=True, **fleet):
         """Starts a gateway on `sink` and devices that publish to it; `database`: where the test
@@ -147,6 +164,8 @@ class Promises:
         """The devices come to an end; then everything the module's head says."""
         self.fleet.finish()
         self.node.wait_drained(timeout=60 * PATIENCE)
+        if not self.may_go_back:  # else the gateway took for committed what was not
+            self.assertNotIn("the database went back", self.node.log(whole=True))
         ledger = self.assert_balanced(self.node)
         counts = self.counts()
         if self.node.process is self.first_process:  # a ledger counts from its process's start
