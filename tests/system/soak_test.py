@@ -43,6 +43,8 @@ client = { meta = "client_id" }
 n = { from = "", type = "bigint" }
 """
 MAPPINGS = (MAPPING, MAPPING.replace('qos = { meta = "qos", type = "bigint" }\n', ""))
+BULK_CLIENTS = 10
+SESSIONS = 5 + 1 + BULK_CLIENTS  # of the devices, the watcher and the bulk
 TABLES = ("kill9", "bulk", "rowgate_dead_letter", "rowgate_unmapped")
 
 # What may be more at the end of a life than at its beginning: share, and absolutely. A short life is
@@ -139,6 +141,7 @@ class SoakTests:
             harness.wait_until(lambda: not self.missing(), "copies arrive", PATIENCE, interval=0.1)
         finally:
             watcher.stop()
+        harness.wait_until(self.passing_sessions_are_over, "the passing sessions expire", PATIENCE)
         self.check(ledger, before, report)
         self.totals.update(legs=1, bulk=report["sent"], reconnects=report["reconnects"],
                            resent=report["resent"], copies=len(self.watcher.got))
@@ -151,8 +154,8 @@ class SoakTests:
         """QoS 2 through everything that happens; its clients recover their sessions."""
         return harness.spawn(
             [os.environ["ROWGATE_LOAD"], "--port", self.node.mqtt_port, "--prefix", "bulk",
-             "--clients", 10, "--window", 100, "--qos", 2, "--mqtt", 5, "--reconnect", "--rate",
-             RATE, "--seconds", 10 * SECONDS + 600, "--grace", 60, "--format", "json"],
+             "--clients", BULK_CLIENTS, "--window", 100, "--qos", 2, "--mqtt", 5, "--reconnect",
+             "--rate", RATE, "--seconds", 10 * SECONDS + 600, "--grace", 60, "--format", "json"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def end_bulk(self, process):
@@ -248,6 +251,9 @@ class SoakTests:
         wire.send(mqtt.packet(mqtt.SUBSCRIBE, 2, b"\0\1\0" + mqtt.text("kill/#") + b"\1"))
         harness.wait_until(lambda: (wire.receive() or (0,))[0] == mqtt.SUBACK, "SUBACK", PATIENCE)
         wire.close()
+
+    def passing_sessions_are_over(self):
+        return self.node.metrics().sum("rowgate_sessions") <= SESSIONS
 
     def behind(self):
         return self.node.ledger().pending > RATE // 10
