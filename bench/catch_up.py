@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Watches a gateway's ledger while its lanes catch up, for bench/outage.sh.
 
-usage: catch_up.py PORT STORED PENDING [SECONDS]
+usage: catch_up.py PORT STORED PENDING
 
 From the first poll that finds more than STORED messages stored until fewer than PENDING wait.
 Prints what was stored at both moments and the seconds between them: "first last seconds".
@@ -11,6 +11,8 @@ One process and ten polls a second: watching must not cost what it measures.
 import http.client
 import sys
 import time
+
+LONGEST = 600  # seconds
 
 
 def ledger(connection: http.client.HTTPConnection) -> tuple[int, int]:
@@ -25,8 +27,8 @@ def ledger(connection: http.client.HTTPConnection) -> tuple[int, int]:
 
 
 def main() -> int:
-    port, begun, enough = (int(argument) for argument in sys.argv[1:4])
-    deadline = time.monotonic() + float(sys.argv[4] if len(sys.argv) > 4 else 600)
+    port, begun, enough = (int(argument) for argument in sys.argv[1:])
+    deadline = time.monotonic() + LONGEST
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     first = first_at = None
     while time.monotonic() < deadline:

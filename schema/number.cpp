@@ -164,16 +164,18 @@ std::optional<double> to_double(std::string_view text) noexcept {
 }
 
 std::optional<Scaled> to_scaled(std::string_view text, int power) noexcept {
-  std::uint64_t v = 0;
-  bool exact = true;
-  if (Plain number; plain(text, number) && scale(number, power, v, exact)) {
-    return Scaled{static_cast<std::int64_t>(number.negative ? 0 - v : v), exact};
+  if (Plain number; plain(text, number)) {
+    std::uint64_t v = 0;
+    bool exact = true;
+    if (scale(number, power, v, exact)) {
+      return Scaled{static_cast<std::int64_t>(number.negative ? 0 - v : v), exact};
+    }
   }
-  v = 0;
-  exact = true;
   const Decimal d = split(text);
   long take = static_cast<long>(d.whole.size()) + d.exponent + power;
   const std::uint64_t limit = (1ULL << 63) - (d.negative ? 0 : 1);
+  std::uint64_t v = 0;
+  bool exact = true;
   for (const std::string_view part : {d.whole, d.fraction}) {
     for (const char c : part) {
       const auto digit = static_cast<std::uint64_t>(c - '0');
