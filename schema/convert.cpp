@@ -15,6 +15,8 @@ namespace {
 
 using Kind = Field::Kind;
 
+constexpr std::string_view not_a_number = "is not a number";
+
 bool equals_ignoring_case(std::string_view text, std::string_view lower) noexcept {
   return text.size() == lower.size() &&
          std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) {
@@ -24,6 +26,12 @@ bool equals_ignoring_case(std::string_view text, std::string_view lower) noexcep
 
 bool is_textual(Kind kind) noexcept {
   return kind == Kind::string || kind == Kind::text || kind == Kind::bytes;
+}
+
+// A decoder's number needs no second look, unless it is NaN or an infinity.
+bool is_number(const Field& field, std::string_view content) noexcept {
+  if (field.kind != Kind::number) return schema::is_number(content);
+  return !content.empty() && content.back() >= '0' && content.back() <= '9';
 }
 
 // The content of a string or text field: a view, or unescaped into the arena.
@@ -195,7 +203,6 @@ bool Conversion::means_null(const Field& field, Arena& arena) const {
 }
 
 std::string_view Conversion::number(std::string_view text, Value& out) const {
-  if (!is_number(text)) return "is not a number";
   if (type_ == Type::double_precision || scaled_) {
     auto v = to_double(text);
     if (!v) return "is out of range";
@@ -217,15 +224,16 @@ std::string_view Conversion::number(std::string_view text, Value& out) const {
   return {};
 }
 
-std::string_view Conversion::time(std::string_view text, bool is_json_number, Value& out) const {
-  const bool number_wanted = format_ ? *format_ != TimeFormat::iso8601 : is_json_number;
+std::string_view Conversion::time(const Field& field, std::string_view text, Value& out) const {
+  const bool is_number_field = field.kind == Kind::number;
+  const bool number_wanted = format_ ? *format_ != TimeFormat::iso8601 : is_number_field;
   if (!number_wanted) {
-    const auto t = is_json_number ? std::nullopt : parse_iso8601(text);
+    const auto t = is_number_field ? std::nullopt : parse_iso8601(text);
     if (!t) return "is not an ISO 8601 time between the years 1 and 9999";
     out = Value::of_timestamp(*t);
     return {};
   }
-  if (!is_number(text)) return "is not a number, which its time format asks for";
+  if (!is_number(field, text)) return "is not a number, which its time format asks for";
   const auto t = timestamp_from_number(text, format_.value_or(TimeFormat::unix_ms));
   if (!t) return "is not a time between the years 1 and 9999";
   out = Value::of_timestamp(*t);
@@ -253,11 +261,11 @@ std::string_view Conversion::apply(const Field& field, Arena& arena, Value& out)
   switch (type_) {
     case Type::bigint:
     case Type::double_precision:
-      return number(have, out);
+      return is_number(field, have) ? number(have, out) : not_a_number;
     case Type::numeric:
-      return is_number(have) ? numeric(have, arena, out) : std::string_view("is not a number");
+      return is_number(field, have) ? numeric(have, arena, out) : not_a_number;
     case Type::timestamptz:
-      return time(have, field.kind == Kind::number, out);
+      return time(field, have, out);
     case Type::uuid:
       return uuid(have, arena, out);
     default:

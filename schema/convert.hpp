@@ -38,7 +38,7 @@ class Conversion {
                           Value& out) const;
   std::string_view coerced_and_checked(const Field& field, Arena& arena, Value& out) const;
   std::string_view number(std::string_view text, Value& out) const;
-  std::string_view time(std::string_view text, bool is_json_number, Value& out) const;
+  std::string_view time(const Field& field, std::string_view text, Value& out) const;
 
   Type type_;
   bool coerces_ = false;

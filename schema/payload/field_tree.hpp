@@ -15,7 +15,7 @@ struct Field {
     absent,
     null,
     boolean,  // `text` is "true" or "false"
-    number,   // JSON's grammar, already checked
+    number,   // JSON's grammar, already checked; or NaN, Infinity, -Infinity
     string,   // `text` is what stands between the quotes, escapes and all
     object,
     array,

@@ -77,6 +77,7 @@ bool JsonReader::fail(std::string_view what, std::size_t offset) noexcept {
 bool JsonReader::open(std::string_view payload) {
   constexpr std::size_t least_capacity = 4096;
   payload_ = payload;
+  has_escapes_ = payload.find('\\') != std::string_view::npos;
   count_ = next_ = 0;
   if (payload.empty()) return fail("it is empty", PayloadError::nowhere);
   if (payload.size() > limits_.bytes)
@@ -354,7 +355,7 @@ bool JsonReader::string(Field& field) {
   if (quoted.size() < 2 || quoted.back() != '"') return fail("a string is not closed", offset());
   field.kind = Field::Kind::string;
   field.text = quoted.substr(1, quoted.size() - 2);
-  field.escaped = std::memchr(field.text.data(), '\\', field.text.size()) != nullptr;
+  field.escaped = has_escapes_ && field.text.find('\\') != std::string_view::npos;
   if (field.escaped) {
     const EscapeCheck check = check_escapes(field.text);
     if (!check.what.empty()) return fail(check.what, offset() + 1 + check.offset);

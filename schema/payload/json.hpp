@@ -58,6 +58,7 @@ class JsonReader final : public Reader {
   PayloadLimits limits_;
   std::unique_ptr<Tokens> tokens_;
   std::string_view payload_;
+  bool has_escapes_ = false;  // somewhere in the payload stands a backslash
   const std::uint32_t* starts_ = nullptr;
   std::uint32_t count_ = 0;
   std::uint32_t next_ = 0;
