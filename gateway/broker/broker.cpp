@@ -60,7 +60,7 @@ Result<storage::Appended, AppendError> Broker::publish(const storage::PublishRec
   return appended;
 }
 
-bool Broker::publish_will(SessionState& session, Moment now, std::size_t thread) {
+Broker::NotTold Broker::publish_will(SessionState& session, Moment now, std::size_t thread) {
   const LastWill& will = *session.will;
   const storage::Lane lane = storage::lane_of(session.client_id, journal.lanes());
   const auto appended = publish({.client_id = session.client_id,
@@ -72,7 +72,7 @@ bool Broker::publish_will(SessionState& session, Moment now, std::size_t thread)
                                  .packet_id = 0,
                                  .qos = static_cast<std::uint8_t>(will.qos),
                                  .retain = will.retain});
-  if (!appended && appended.error() != AppendError::too_large) return false;
+  if (!appended && appended.error() != AppendError::too_large) return appended.error();
   if (appended) {
     ledger.received(thread, lane);
     counters.wills.fetch_add(1, std::memory_order_relaxed);
@@ -83,7 +83,7 @@ bool Broker::publish_will(SessionState& session, Moment now, std::size_t thread)
   }
   session.will.reset();
   session.will_published = true;
-  return true;
+  return std::nullopt;
 }
 
 // The Will goes first: a crash behind it publishes it again, one before it loses nothing.
@@ -91,7 +91,7 @@ std::optional<Ticks> Broker::depart(SessionState& session, Moment now, std::size
   if (session.known) {
     const bool over = !session.kept || session.until <= now.ticks;
     if (session.will && (over || session.will_at <= now.ticks) &&
-        !publish_will(session, now, thread)) {
+        publish_will(session, now, thread)) {
       return now.ticks;
     }
     if (!over) {

@@ -106,8 +106,8 @@ struct Broker {
 
   /// Appends a publish, and retains it if it asks for that [MQTT-3.3.1-5].
   Result<storage::Appended, storage::AppendError> publish(const storage::PublishRecord& record);
-  /// Publishes the session's Will as its client's, and forgets it. False: no room in the journal.
-  bool publish_will(SessionState& session, Moment now, std::size_t thread);
+  /// Publishes the session's Will as its client's, and forgets it; also one that can never fit.
+  [[nodiscard]] NotTold publish_will(SessionState& session, Moment now, std::size_t thread);
   /// Does what is due for a session whose connection has left: publishes its Will, tells that it
   /// has left, or ends it. When to call again: at once if the journal has no room. nullopt: it has
   /// ended, and nothing of it is to be remembered.

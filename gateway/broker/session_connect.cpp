@@ -152,8 +152,10 @@ Session::Next Session::begin(Moment now, std::string& out) {
     present_ = kept && !clean_start_ && !voided_;
     // A Will that waits is taken back, but where its session ends or it is due [MQTT-3.1.3-9].
     const bool will_is_due = s.will && (!present_ || s.will_at <= now.ticks);
-    if (will_is_due && !broker_.publish_will(s, now, self_.thread)) {
-      return not_begun(storage::AppendError::full, now, out);
+    if (will_is_due) {
+      if (const auto error = broker_.publish_will(s, now, self_.thread)) {
+        return not_begun(*error, now, out);
+      }
     }
     if (!present_ && !voided_) {
       const auto forgotten = broker_.journal.forget(client_id_);

@@ -57,16 +57,18 @@ struct Client {
   /// What the server has sent so far, acknowledgements now due included. Where it waited for the
   /// journal, it goes on.
   std::string answers() {
+    storage::Position before;
     do {
       const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
       while (broker.journal.durable() < broker.journal.appended() &&
              std::chrono::steady_clock::now() < deadline) {
         std::this_thread::yield();
       }
+      before = broker.journal.appended();
       if (stalled) send(std::string(rest));
       acks.release(broker.journal.durable(),
                    [this](const PendingAck& a) { session.acknowledge(a, out); });
-    } while (stalled && broker.journal.durable() < broker.journal.appended());
+    } while (stalled && before < broker.journal.appended());
     return std::exchange(out, {});
   }
   Session::Next tick(std::chrono::seconds later, bool waits_for_us = false) {

@@ -125,6 +125,44 @@ TEST_F(SessionFullTest, AConnectWithASessionIsToldOnceItHasWaited) {
   EXPECT_EQ(again.answers(), "\x20\x02\x00\x00"s) << "no session was left behind";
 }
 
+TEST_F(SessionFullTest, ADueWillThatFindsTheJournalBusyIsNotToldThatItIsFull) {
+  limits_.max_journal_wait = 2s;
+  {
+    ConnectOptions with_will;
+    with_will.will = WillOptions{"will", "gone", QoS::at_least_once, false, {}};
+    connected("sensor", with_will);
+  }
+  restart(false);  // the gateway was killed; nobody commits
+  while (journal_->append_event(std::string(10'000, 'x'))) {
+  }
+  while (journal_->append_event("x")) {
+  }
+  Client again(*broker_, 1);
+  EXPECT_EQ(again.send(connect("sensor", {.version = Version::v5})), Next::stall);
+  again.ticks += 1h;
+  EXPECT_EQ(again.send(""), Next::stall);
+  EXPECT_EQ(again.out, "");
+  journal_->start([](storage::Position) {}, [](const std::string&) {});
+  const std::string answer = again.answers();
+  ASSERT_GE(answer.size(), 4U) << "it is let in";
+  EXPECT_EQ(answer[0], '\x20');
+  EXPECT_EQ(answer[3], '\0');
+  EXPECT_EQ(broker_->counters.wills.load(), 1U);
+}
+
+TEST_F(SessionFullTest, ADueWillThatFindsTheJournalStoppedIsTold) {
+  {
+    ConnectOptions with_will;
+    with_will.will = WillOptions{"will", "gone", QoS::at_least_once, false, {}};
+    connected("sensor", with_will);
+  }
+  restart(false);
+  journal_->stop();
+  Client again(*broker_, 1);
+  EXPECT_EQ(again.send(connect("sensor", {.version = Version::v5})), Next::close);
+  EXPECT_EQ(again.out, "\x20\x03\x00\x88\x00"s);
+}
+
 TEST_F(SessionFullTest, APingBehindWhatIsHeldIsAnsweredAndTakenOut) {
   fill();
   Client client = connected("c");
