@@ -1,9 +1,15 @@
 #include "storage/journal/append_buffer.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace rowgate::storage {
+namespace {
+
+constexpr std::uint64_t most_control_reserve = 256ULL << 20;
+
+}  // namespace
 
 AppendBuffer::AppendBuffer(const Limits& limits, Start start)
     : limits_(limits),
@@ -36,8 +42,9 @@ Result<Appended, AppendError> AppendBuffer::append(const PublishRecord& record) 
   if (opens_id && open_ids_.contains(record.client_id, record.packet_id)) {
     return Appended{appended(), true};
   }
-  if (!fits(n, record.qos == 0)) [[unlikely]] {
-    if (const auto error = make_room(n, record.qos == 0)) return *error;
+  const Rank rank = rank_of(record);
+  if (!fits(n, rank)) [[unlikely]] {
+    if (const auto error = make_room(n, rank)) return *error;
   }
   if (opens_id) open_ids_.insert(record.client_id, record.packet_id);
   if (record.retain) plain_ = false;
@@ -54,8 +61,8 @@ Result<Appended, AppendError> AppendBuffer::release(std::string_view client_id,
   Lock lock(mutex_);
   if (stopped_) return AppendError::stopped;
   if (!open_ids_.contains(client_id, packet_id)) return Appended{appended(), true};
-  if (!fits(n, false)) {
-    if (const auto error = make_room(n, false)) return *error;
+  if (!fits(n, Rank::control)) {
+    if (const auto error = make_room(n, Rank::control)) return *error;
   }
   open_ids_.erase(client_id, packet_id);
   format::write_release(client_id, packet_id, seed_, {next_}, at_);
@@ -70,8 +77,8 @@ Result<Appended, AppendError> AppendBuffer::forget(std::string_view client_id) {
   Lock lock(mutex_);
   if (stopped_) return AppendError::stopped;
   if (!open_ids_.any(client_id)) return Appended{appended(), true};
-  if (!fits(n, false)) {
-    if (const auto error = make_room(n, false)) return *error;
+  if (!fits(n, Rank::control)) {
+    if (const auto error = make_room(n, Rank::control)) return *error;
   }
   open_ids_.erase_all(client_id);
   format::write_forget(client_id, seed_, {next_}, at_);
@@ -85,8 +92,8 @@ Result<Appended, AppendError> AppendBuffer::append_event(std::string_view event)
   if (n > limits_.batch_bytes) return AppendError::too_large;
   Lock lock(mutex_);
   if (stopped_) return AppendError::stopped;
-  if (!fits(n, false)) {
-    if (const auto error = make_room(n, false)) return *error;
+  if (!fits(n, Rank::control)) {
+    if (const auto error = make_room(n, Rank::control)) return *error;
   }
   plain_ = false;
   format::write_event(event, seed_, {next_}, at_);
@@ -120,14 +127,15 @@ void AppendBuffer::wake(Lock& lock) noexcept {
 }
 
 /// For a record that does not fit into the open batch as it stands.
-std::optional<AppendError> AppendBuffer::make_room(std::size_t n, bool best_effort) {
+std::optional<AppendError> AppendBuffer::make_room(std::size_t n, Rank rank) {
+  // Before anything is moved for it: no stop gets further away by that.
+  if (beyond_stop(n, rank)) return AppendError::full;
   if (empty() && !new_segment_) {
     // Nobody knows a position in it yet, so it may open anew: elsewhere, or larger by now.
     open_batch(n);
-    if (fits(n, best_effort)) return std::nullopt;
+    if (fits(n, rank)) return std::nullopt;
     return AppendError::full;
   }
-  if (best_effort && next_ + n > best_effort_stop_) return AppendError::full;
   return short_of_disk_ && !may_grow() ? AppendError::full : AppendError::busy;
 }
 
@@ -169,27 +177,31 @@ void AppendBuffer::open_batch(std::size_t want) {
   records_ = at_ = begin_ + front;
   limit_ = at_ + room;
   next_ = base_ + front;
-  set_best_effort_stop();
+  set_stops();
 }
 
-/// QoS 0 leaves 1/16 of max_bytes to what is promised.
-void AppendBuffer::set_best_effort_stop() noexcept {
+/// QoS 0 leaves 1/16 of max_bytes to what is promised, and that the last 1/64 to control records:
+/// some hundred bytes each, so 256 MiB are enough however large the journal is.
+void AppendBuffer::set_stops() noexcept {
   const std::uint64_t free = limits_.max_bytes > used_ ? limits_.max_bytes - used_ : 0;
   const std::uint64_t whole = free - free % limits_.segment_bytes;
-  const std::uint64_t stop = segment_stop_ + whole, kept = limits_.max_bytes / 16;
-  best_effort_stop_ = stop > kept ? stop - kept : 0;
+  const std::uint64_t end = segment_stop_ + whole;
+  const auto leaving = [end](std::uint64_t kept) { return end > kept ? end - kept : 0; };
+  stops_ = {leaving(limits_.max_bytes / 16),
+            leaving(std::min(limits_.max_bytes / 64, most_control_reserve)),
+            std::numeric_limits<std::uint64_t>::max()};
 }
 
 void AppendBuffer::freed(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   used_ -= std::min(used_, bytes);
-  set_best_effort_stop();
+  set_stops();
 }
 
 void AppendBuffer::needed(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   used_ += bytes;
-  set_best_effort_stop();
+  set_stops();
 }
 
 bool AppendBuffer::can_grow() const {

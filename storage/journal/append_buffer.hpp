@@ -6,6 +6,7 @@
 // A batch knows where it goes when it opens, since its records' positions depend on it: behind the
 // last one, or, when the active segment has too little left, into a new segment, whose opening
 // records (segment, snapshot) then lie in front of the batch's mark.
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
@@ -84,15 +85,28 @@ class AppendBuffer {
 
  private:
   using Lock = std::unique_lock<std::mutex>;
+  /// Who may use the last of max_bytes: a lower rank is refused where only so much is left as the
+  /// higher ones are to have.
+  enum class Rank : std::uint8_t {
+    best_effort,  // publishes at QoS 0
+    promise,      // publishes at QoS 1 and 2
+    control,      // releases, forgets and events: what was begun goes on. May use all
+  };
+  static constexpr std::size_t ranks = 3;
+  static Rank rank_of(const PublishRecord& record) noexcept {
+    return record.qos == 0 ? Rank::best_effort : Rank::promise;
+  }
 
   bool empty() const noexcept { return at_ == records_; }
-  bool fits(std::size_t n, bool best_effort) const noexcept {
-    return n <= static_cast<std::size_t>(limit_ - at_) &&
-           !(best_effort && next_ + n > best_effort_stop_);
+  bool beyond_stop(std::size_t n, Rank rank) const noexcept {
+    return next_ + n > stops_[static_cast<std::size_t>(rank)];
   }
-  std::optional<AppendError> make_room(std::size_t n, bool best_effort);
+  bool fits(std::size_t n, Rank rank) const noexcept {
+    return n <= static_cast<std::size_t>(limit_ - at_) && !beyond_stop(n, rank);
+  }
+  std::optional<AppendError> make_room(std::size_t n, Rank rank);
   void open_batch(std::size_t want);
-  void set_best_effort_stop() noexcept;
+  void set_stops() noexcept;
   bool may_grow() const noexcept { return used_ + limits_.segment_bytes <= limits_.max_bytes; }
   Appended advance(std::size_t n) noexcept;
   void wake(Lock& lock) noexcept;
@@ -122,9 +136,9 @@ class AppendBuffer {
   bool plain_ = true;           // no event and no RETAIN in it
   bool short_of_disk_ = false;  // limit_ is where the disk limit, not batch_bytes, put it
 
-  std::uint64_t segment_stop_;      // the active (or coming) segment is full at this position
-  std::uint64_t used_;              // disk promised to segments, bytes
-  std::uint64_t best_effort_stop_;  // QoS 0 is refused beyond this position
+  std::uint64_t segment_stop_;  // the active (or coming) segment is full at this position
+  std::uint64_t used_;          // disk promised to segments, bytes
+  std::array<std::uint64_t, ranks> stops_{};  // a rank is refused beyond this position
 };
 
 }  // namespace rowgate::storage

@@ -70,8 +70,9 @@ enum class AppendError : std::uint8_t {
   stopped,    // the journal failed or is closing
 };
 
-/// Where the QoS 0 limit stands: QoS 0 publishes get `full` when less than 1/16 of max_bytes is
-/// left, so that promises outlive best effort.
+/// Who gets `full` first: QoS 0 publishes when less than 1/16 of max_bytes is left, so that
+/// promises outlive best effort; QoS 1 and 2 publishes when less than 1/64 (256 MiB at most) is
+/// left, so that what was begun goes on: release(), forget() and append_event() may use all.
 class Journal {
  public:
   /// Recovers what is in `directory` and holds it locked until destruction; starts no thread.
@@ -99,8 +100,7 @@ class Journal {
   [[nodiscard]] virtual Result<Appended, AppendError> forget(
       std::string_view client_id) noexcept = 0;
   /// Something that happened to a session and must outlive the gateway. The bytes are the broker's,
-  /// opaque here; read() gives them back in their place. Like QoS 1 and 2 it may use all of
-  /// max_bytes.
+  /// opaque here; read() gives them back in their place.
   [[nodiscard]] virtual Result<Appended, AppendError> append_event(
       std::string_view event) noexcept = 0;
   /// Whether any QoS 2 packet id of this client is open.

@@ -5,9 +5,11 @@ import time
 
 import harness
 import publisher as mqtt
+import subscriber as sub
 
 PUBACK_QUOTA = 0x97
 LATE = "late{}" + 200 * "x"  # not so short that its CONNECT finds room all the same
+QUEUED = "rowgate_delivery_queued_messages"
 MAPPING = """
 [[mapping]]
 name = "filled"
@@ -23,6 +25,12 @@ n = { from = "/n", type = "bigint", required = true }
 def source(device, qos, padding=0):
     pad = b"x" * padding
     return lambda seq: (f"filled/{device}", b'{"n": %d, "pad": "%s"}' % (seq, pad), qos)
+
+
+def subscribe_packet(topic_filter, version=4):
+    properties = b"\x00" if version == 5 else b""
+    return mqtt.packet(mqtt.SUBSCRIBE, 2,
+                       b"\x00\x01" + properties + mqtt.text(topic_filter) + b"\x01")
 
 
 class FullJournalTest(harness.PostgresCase):
@@ -57,6 +65,18 @@ class FullJournalTest(harness.PostgresCase):
         while small.receive(2):
             acknowledged += 1
         self.assertLess(acknowledged, 300)
+
+    def use_up_reserve(self):
+        """What publishes leave to sessions is taken too: by subscriptions made again and again."""
+        eaters = [(mqtt.session(self.node.mqtt_port, f"eater{size}", clean=False), size)
+                  for size in (30000, 100)]
+        for wire, size in eaters:
+            for _ in range(1000):
+                wire.send(subscribe_packet(size * "e"))
+                if not wire.receive(3):
+                    break
+            else:
+                self.fail("the reserve has no end")
 
     def finish(self):
         if not self.cluster.running:
@@ -99,13 +119,14 @@ class FullJournalTest(harness.PostgresCase):
             live.send(mqtt.packet(mqtt.PINGREQ, 0, b""))
             self.assertEqual(live.receive(10)[0], mqtt.PINGRESP)
             time.sleep(0.3)
-        # A CONNECT whose session is kept needs a record, and waits for its answer.
+        # A CONNECT whose session is kept needs a record; without the reserve it waits for it.
+        self.use_up_reserve()
         late = mqtt.Wire(self.node.mqtt_port)
         late.send(mqtt.connect_packet(LATE.format(5), 5))
         self.assertIsNone(late.receive(1))
         # Others connect and subscribe.
         other = mqtt.session(self.node.mqtt_port, "other")
-        other.send(mqtt.packet(mqtt.SUBSCRIBE, 2, b"\x00\x01" + mqtt.text("filled/#") + b"\x01"))
+        other.send(subscribe_packet("filled/#"))
         self.assertEqual(other.receive(10)[0], mqtt.SUBACK)
         self.cluster.start()
         self.assertEqual(late.receive(30)[0], mqtt.CONNACK)
@@ -119,6 +140,60 @@ class FullJournalTest(harness.PostgresCase):
         for name, _, _, _ in held:
             self.assertEqual(self.numbers(name), list(range(20)), name)
         self.assertEqual(self.node.metrics().sum("rowgate_quota_exceeded_total"), 0)
+
+    def test_what_was_begun_goes_on_and_only_new_publishes_are_held(self):
+        self.serve()
+        port = self.node.mqtt_port
+        begun = [(f"begun{version}", version, mqtt.session(port, f"begun{version}", version,
+                                                           clean=False)) for version in (4, 5)]
+        for name, version, wire in begun:
+            for n in range(10):
+                wire.send(mqtt.publish_packet(f"filled/{name}", b'{"n": %d}' % n, 2, n + 1,
+                                              version=version))
+            for n in range(10):
+                self.assertEqual(wire.receive(10)[0], mqtt.PUBREC)
+        reader = sub.Subscriber("reader", port, "filled/news", 1)
+        reader.connect()
+        reader.wait_subscribed()
+        reader.disconnect()
+        mqtt.Publisher("news", port, source("news", 1)).publish(50)
+        self.fill()
+
+        for name, _, wire in begun:
+            for n in range(10):
+                wire.send(mqtt.packet(mqtt.PUBREL, 2, (n + 1).to_bytes(2, "big")))
+            for n in range(10):
+                answer = wire.receive(10)
+                self.assertTrue(answer, f"{name}: PUBREL {n + 1} is answered")
+                self.assertEqual((answer[0], answer[2]),
+                                 (mqtt.PUBCOMP, (n + 1).to_bytes(2, "big")))
+        mqtt.session(port, "clean")
+        for version in (4, 5):
+            kept = mqtt.session(port, LATE.format(version), version, clean=False)
+            kept.send(subscribe_packet("filled/none", version))
+            self.assertEqual(kept.receive(10)[0], mqtt.SUBACK)
+        reader.connect()
+        reader.take(50)
+        harness.wait_until(lambda: self.node.metrics().sum(QUEUED) == 0,
+                           "the acknowledgements are taken")
+        # New publishes are held, behind a packet id that is free again as well.
+        held = [(f"held{qos}", qos, mqtt.session(port, f"held{qos}")) for qos in (1, 2)]
+        held.append(("begun4", 2, begun[0][2]))
+        for name, qos, wire in held:
+            wire.send(mqtt.publish_packet(f"filled/{name}", b'{"n": 10}', qos, 1))
+        for name, _, wire in held:
+            self.assertIsNone(wire.receive(0.7), name)
+        self.assert_balanced(self.node)
+
+        self.cluster.start()
+        for name, qos, wire in held:
+            self.assertEqual(wire.receive(30)[0], mqtt.PUBACK if qos == 1 else mqtt.PUBREC, name)
+        self.finish()
+        self.assertEqual(self.numbers("begun4"), list(range(11)))
+        self.assertEqual(self.numbers("begun5"), list(range(10)))
+        self.assertEqual(self.numbers("news"), list(range(50)))
+        self.assertEqual([self.numbers("held1"), self.numbers("held2")], [[10], [10]])
+        self.assertEqual((reader.violations, max(reader.times.values())), ([], 1))
 
     def test_mqtt_5_is_told_quota_exceeded_once_it_has_waited_as_configured(self):
         self.serve(mqtt__max_journal_wait="500 ms")
@@ -140,7 +215,8 @@ class FullJournalTest(harness.PostgresCase):
         self.assertEqual(self.node.metrics().sum("rowgate_quota_exceeded_total"), 20)
         self.assertIsNone(old.receive(0.3), "who cannot be told is held")
         self.assert_balanced(self.node)
-        # A CONNECT whose session is kept is told too, whatever the version; one without is let in.
+        # Without the reserve, a CONNECT whose session is kept is told too, whatever the version; one without is let in.
+        self.use_up_reserve()
         for version, code in ((4, 3), (5, PUBACK_QUOTA)):
             wire = mqtt.Wire(self.node.mqtt_port)
             wire.send(mqtt.connect_packet(LATE.format(version), version))

@@ -6,35 +6,43 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace std::string_literals;
-using mqtt::PacketType;
 using mqtt::QoS;
-using mqtt::ReasonCode;
 using mqtt::Version;
 using Next = Session::Next;
 
 class SessionFullTest : public SessionTest {
  protected:
-  /// Nothing more goes in until trim().
-  void fill() {
+  /// A journal that can be filled.
+  void small_journal() {
     options_.max_bytes = 4U << 20;
     restart();
   }
+  template <class Append>
+  void until_full(Append append) {
+    const auto full = [&] {
+      const Result<storage::Appended, storage::AppendError> appended = append();
+      return !appended && appended.error() == storage::AppendError::full;
+    };
+    while (!full() || journal_->durable() < journal_->appended()) std::this_thread::yield();
+  }
+  /// No publish goes in, until trim().
   void take_all_room() {
     storage::PublishRecord filler;
     filler.client_id = "filler";
-    const std::string large(10'000, 'x');
-    filler.payload = large;
     filler.qos = 1;
-    const auto full = [&] {
-      const auto appended = journal_->append(filler);
-      return !appended && appended.error() == storage::AppendError::full;
-    };
-    const auto until_full = [&] {
-      while (!full() || journal_->durable() < journal_->appended()) std::this_thread::yield();
-    };
-    until_full();
-    filler.payload = {};
-    until_full();
+    for (const std::size_t size : {10'000U, 0U}) {
+      const std::string payload(size, 'x');
+      filler.payload = payload;
+      until_full([&] { return journal_->append(filler); });
+    }
+  }
+  /// Nor what publishes leave to sessions.
+  void take_the_reserve() {
+    for (const std::size_t size : {5'000U, 1U}) {
+      std::string event;
+      encode(event::Ended{std::string(size, 'n')}, event);
+      until_full([&] { return journal_->append_event(event); });
+    }
   }
   /// Of a client whose CONNECT is not so small that it finds room all the same.
   const std::string long_id = std::string(200, 'c');
@@ -42,7 +50,7 @@ class SessionFullTest : public SessionTest {
 };
 
 TEST_F(SessionFullTest, EverybodyIsHeldUnlessTheConfigurationSaysOtherwise) {
-  fill();
+  small_journal();
   Client old = connected("old", {}, 1);
   Client young = connected("young", {.version = Version::v5}, 2);
   take_all_room();
@@ -57,7 +65,7 @@ TEST_F(SessionFullTest, EverybodyIsHeldUnlessTheConfigurationSaysOtherwise) {
 
 TEST_F(SessionFullTest, AClientThatCanBeToldIsToldOnceItHasWaited) {
   limits_.max_journal_wait = 2s;
-  fill();
+  small_journal();
   Client old = connected("old", {}, 1);
   Client young = connected("young", {.version = Version::v5}, 2);
   take_all_room();
@@ -84,9 +92,58 @@ TEST_F(SessionFullTest, AClientThatCanBeToldIsToldOnceItHasWaited) {
       << "a new wait";
 }
 
-TEST_F(SessionFullTest, AConnectWithASessionIsHeldUnlessTheConfigurationSaysOtherwise) {
-  fill();
+TEST_F(SessionFullTest, WhatWasBegunGoesOn) {
+  small_journal();
+  Client old = connected("old", {.clean = false}, 1);
+  Client young = connected("young", {.version = Version::v5, .properties = keep_it}, 2);
+  const std::string pubrec = "\x50\x02\x00\x01"s, pubrel = "\x62\x02\x00\x01"s,
+                    pubcomp = "\x70\x02\x00\x01"s;
+  for (Client* client : {&old, &young}) {
+    const Version version = client == &old ? Version::v311 : Version::v5;
+    client->send(publish(version, "a", "x", QoS::exactly_once, 1));
+    EXPECT_EQ(client->answers(), pubrec);
+  }
   take_all_room();
+  for (Client* client : {&old, &young}) {
+    const Version version = client == &old ? Version::v311 : Version::v5;
+    EXPECT_EQ(client->send(pubrel), Next::read);
+    EXPECT_EQ(client->answers(), pubcomp);
+    EXPECT_EQ(client->send(publish(version, "a", "y", QoS::exactly_once, 1)), Next::stall);
+  }
+  Client late(*broker_, 3);
+  late.send(connect(long_id, {.version = Version::v5, .properties = keep_it}));
+  EXPECT_FALSE(late.answers().empty()) << "a session begins";
+  late.send(subscribe(Version::v5, 1, "b", 1));
+  EXPECT_EQ(late.answers(), suback(Version::v5, 1, "\1"s));
+
+  dispatch();
+  journal_->trim(journal_->durable());
+  for (Client* client : {&old, &young}) {
+    EXPECT_EQ(client->send(std::string(client->rest)), Next::read);
+    EXPECT_EQ(client->answers(), pubrec) << "taken now";
+  }
+}
+
+TEST_F(SessionFullTest, AWillWaitsForRoomAndTheNextConnectForTheWill) {
+  small_journal();
+  ConnectOptions with_will;
+  with_will.will = WillOptions{"will", "gone", QoS::at_least_once, false, {}};
+  Client client = connected("sensor", with_will);
+  take_all_room();
+  client.close();
+  Client again(*broker_, 2);
+  EXPECT_EQ(again.send(connect("sensor")), Next::stall);
+  EXPECT_EQ(broker_->counters.wills.load(), 0U);
+  dispatch();
+  journal_->trim(journal_->durable());
+  EXPECT_EQ(again.answers(), "\x20\x02\x00\x00"s);
+  EXPECT_EQ(broker_->counters.wills.load(), 1U);
+}
+
+TEST_F(SessionFullTest, AConnectWithASessionIsHeldUnlessTheConfigurationSaysOtherwise) {
+  small_journal();
+  take_all_room();
+  take_the_reserve();
   Client client(*broker_, 1);
   EXPECT_EQ(client.send(connect(long_id, {.version = Version::v5, .properties = keep_it})),
             Next::stall);
@@ -100,8 +157,9 @@ TEST_F(SessionFullTest, AConnectWithASessionIsHeldUnlessTheConfigurationSaysOthe
 
 TEST_F(SessionFullTest, AConnectWithASessionIsToldOnceItHasWaited) {
   limits_.max_journal_wait = 2s;
-  fill();
+  small_journal();
   take_all_room();
+  take_the_reserve();
   for (const Version version : {Version::v311, Version::v5}) {
     const bool young = version == Version::v5;
     Client client(*broker_, 1);
@@ -133,9 +191,11 @@ TEST_F(SessionFullTest, ADueWillThatFindsTheJournalBusyIsNotToldThatItIsFull) {
     connected("sensor", with_will);
   }
   restart(false);  // the gateway was killed; nobody commits
-  while (journal_->append_event(std::string(10'000, 'x'))) {
-  }
-  while (journal_->append_event("x")) {
+  for (const std::size_t size : {10'000U, 1U}) {
+    std::string event;
+    encode(event::Ended{std::string(size, 'n')}, event);
+    while (journal_->append_event(event)) {
+    }
   }
   Client again(*broker_, 1);
   EXPECT_EQ(again.send(connect("sensor", {.version = Version::v5})), Next::stall);
@@ -164,7 +224,7 @@ TEST_F(SessionFullTest, ADueWillThatFindsTheJournalStoppedIsTold) {
 }
 
 TEST_F(SessionFullTest, APingBehindWhatIsHeldIsAnsweredAndTakenOut) {
-  fill();
+  small_journal();
   Client client = connected("c");
   take_all_room();
   const std::string held = publish(Version::v311, "a", "x", QoS::at_least_once, 1);
