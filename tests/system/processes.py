@@ -7,6 +7,7 @@ import subprocess
 import time
 
 _running = []  # processes to end when this one does
+_claims = []  # of free_port()
 
 
 def rowgate_binary():
@@ -51,15 +52,20 @@ def wait_until(condition, what, timeout=20.0, interval=0.01):
 
 
 def free_port():
-    """A port nobody listens on, below the ephemeral range so that no client socket takes it."""
+    """A port nobody listens on, nor any other test while this process lives. Below the ephemeral range,
+    so that no client socket takes it."""
     while True:
         port = random.SystemRandom().randrange(18000, 32000)
-        with socket.socket() as probe:
-            try:
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0rowgate-test-port-{port}")  # no file: it ends with the process
+            with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return port
 
 
 def environment(extra=None):
