@@ -1,11 +1,10 @@
 """`journal.keep`: a database put back from a back-up is filled again out of what the journal retains,
 exactly once; what is not there any more is said, and nothing else waits for it."""
-import contextlib
 import csv
 import io
 import shutil
-import sqlite3
 
+import documented
 import harness
 import publisher as mqtt
 
@@ -20,6 +19,8 @@ device = { topic = "device", type = "text" }
 n = { from = "/n", type = "bigint", required = true }
 """
 CONFIG = {"journal.keep": "24 h", "drain.backoff_first": "20 ms", "drain.backoff_max": "100 ms"}
+WENT_BACK = (r"went back from position \d+ to \d+; draining from there \(received at 20\d\d-.*Z\) "
+             r"again, nothing is lost")
 
 
 def source(device, qos, padding=4000):
@@ -78,27 +79,20 @@ class KeepCase(harness.SystemTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         return next(csv.DictReader(io.StringIO(done.stdout)))
 
-    def copy_sqlite(self, to):
-        """A back-up, as `sqlite3 .backup` makes it, while the gateway runs."""
-        with contextlib.closing(sqlite3.connect(self.database.path)) as live, \
-                contextlib.closing(sqlite3.connect(to)) as copy:
-            live.backup(copy)
-
-    def put_sqlite_back(self, copy):
-        for suffix in ("-wal", "-shm"):
-            self.database.path.with_name(self.database.path.name + suffix).unlink(missing_ok=True)
-        shutil.copy(copy, self.database.path)
+    def run_example(self, holding, environment=None):
+        """As docs/operations.md says."""
+        done = documented.run(holding, self.directory, environment)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
 class SqliteKeepTest(KeepCase):
     def setUp(self):
-        self.copy = self.directory / "back-up.db"
-        self.back_up = harness.SqliteDatabase(self.directory / "telemetry.db")
+        self.database = harness.SqliteDatabase(self.directory / "telemetry.db")
 
     def test_a_copy_put_back_is_filled_again_exactly_once(self):
-        self.serve(self.back_up)
+        self.serve(self.database)
         self.publish(200)
-        self.copy_sqlite(self.copy)
+        self.run_example(".backup copy.db")
         self.publish(600)
         self.wait_retained(3 * harness.MIB)
         info = self.info()
@@ -106,7 +100,7 @@ class SqliteKeepTest(KeepCase):
         self.assertRegex(info["retained_since"], r"^20\d\d-.*Z$")
         self.assertEqual(info["first"], "0")
         self.node.kill()
-        self.put_sqlite_back(self.copy)
+        self.run_example("cp copy.db")
         self.assertLess(len(self.numbers()["d1"]), 800, "the copy is older")
         self.restart()
         self.wait_back()
@@ -123,9 +117,9 @@ class SqliteKeepTest(KeepCase):
         self.assert_balanced(self.node)
 
     def test_a_gap_covered_in_part_is_refused_with_where_and_when_and_accepted_on_request(self):
-        self.serve(self.back_up, journal__max_bytes=16 * harness.MIB)
+        self.serve(self.database, journal__max_bytes=16 * harness.MIB)
         self.publish(100)
-        self.copy_sqlite(self.copy)
+        self.run_example(".backup copy.db")
         self.publish(2600)  # some 21 MiB
         ledger = self.assert_balanced(self.node)
         self.assertEqual(ledger.dropped, 0)
@@ -133,7 +127,7 @@ class SqliteKeepTest(KeepCase):
         self.assertLessEqual(self.node.metrics().sum("rowgate_journal_disk_bytes"),
                              16 * harness.MIB)
         self.node.kill()
-        self.put_sqlite_back(self.copy)
+        self.run_example("cp copy.db")
         self.node.launch()
         self.assertEqual(self.node.wait_exit(), 1)
         self.assertRegex(self.node.log(), r"checkpoint is \d+ \(of 20.*\), but the journal begins at "
@@ -155,15 +149,18 @@ class SqliteKeepTest(KeepCase):
 
 
 class PostgresKeepTest(KeepCase):
-    def setUp(self):
-        self.cluster = harness.PostgresCluster()
-        self.addCleanup(self.cluster.remove)
-        self.serve(self.cluster.new_database(), journal__max_bytes=16 * harness.MIB)
+    """PostgreSQL is down, and there is a base back-up from before most of what it has."""
 
-    def back_up(self):
+    def setUp(self):
+        self.cluster = harness.PostgresCluster({"fsync": "off"})  # the machine goes on
+        self.addCleanup(self.cluster.remove)
+        self.copy = self.directory / "copy"
+        self.serve(self.cluster.new_database(), journal__max_bytes=16 * harness.MIB)
+        self.publish(200)
+        self.run_example("pg_basebackup -D copy", self.cluster.client_environment())
+        self.publish(600)
+        self.wait_retained(3 * harness.MIB)
         self.cluster.stop()
-        shutil.copytree(self.cluster.data, self.copy, symlinks=True)
-        self.cluster.start()
 
     def put_back(self):
         self.cluster.stop()
@@ -175,12 +172,6 @@ class PostgresKeepTest(KeepCase):
         self.cluster.start()
 
     def test_a_cluster_put_back_under_a_running_gateway_is_filled_again_exactly_once(self):
-        self.copy = self.directory / "data"
-        self.publish(200)
-        self.back_up()
-        self.publish(600)
-        self.wait_retained(3 * harness.MIB)
-        self.cluster.stop()
         # It can take in as much as without what it retains, also started anew in the outage.
         self.node.kill()
         self.restart()
@@ -196,26 +187,18 @@ class PostgresKeepTest(KeepCase):
         self.wait_retained(5 * harness.MIB)
         self.put_back()
         self.publish(20)
-        self.assertRegex(self.node.log(), r"went back from position \d+ to \d+; draining from there "
-                         r"\(received at 20.*nothing is lost")
+        self.assertRegex(self.node.log(), WENT_BACK)
         self.publish(20)
         self.assertEqual(self.node.wait_drained().difference, 0)
         self.assertEqual([device.violations for device in self.devices], [[], []])
 
     def test_a_gateway_that_nobody_publishes_to_notices_by_itself(self):
-        self.copy = self.directory / "data"
-        self.publish(200)
-        self.back_up()
-        self.publish(600)
-        self.wait_retained(3 * harness.MIB)
-        self.cluster.stop()
         harness.wait_until(lambda: self.node.metrics().sum("rowgate_lane_connected") == 0,
                            self.node.lanes, 60, 0.1)
         self.assertRegex(self.node.http("/readyz")[1], r"is away for (\d+) of \1 lanes")
         self.put_back()
         self.wait_back()
-        self.assertRegex(self.node.log(), r"went back from position \d+ to \d+; draining from there "
-                         r"\(received at 20.*nothing is lost")
+        self.assertRegex(self.node.log(), WENT_BACK)
         harness.wait_until(lambda: "away" not in self.node.http("/readyz")[1], self.node.lanes)
         # A restored database that is up again before the lanes look: found all the same.
         self.wait_retained(3 * harness.MIB)
