@@ -15,29 +15,14 @@ using mqtt::Version;
 
 Device::Device(std::size_t number, bool persistent, Version version, Messages& messages,
                Random& random, Trace& trace)
-    : number_(number),
-      persistent_(persistent),
-      version_(version),
-      client_id_(fmt::format("device-{}", number)),
-      messages_(messages),
-      random_(random),
-      trace_(trace) {}
+    : Client(fmt::format("device-{}", number), number, persistent, version, random, trace),
+      messages_(messages) {}
 
 std::string Device::connect(std::uint32_t connection) {
-  state_ = State::connecting;
-  connection_ = connection;
-  // In 3.1.1 a clean session ends with its connection [MQTT-3.1.2-6].
-  if (clean_ && version_ == Version::v311) forget_session();
-  // Without an answer to a CONNECT that asks for a new session, the old one may still be there, of
-  // which the device has forgotten its side: it asks again [MQTT-3.2.2-4].
-  clean_ = !persistent_ || asked_anew_ || random_.one_in(12);
-  trace_.add(Event::connect, number_, clean_ ? 1 : 0, connection);
+  if (!is_kept()) forget_session();
+  connecting(connection, begins_anew(12));
   links_.push_back({connection});
-  if (clean_) {
-    session_known_ = false;
-    asked_anew_ = true;
-    forget_session();
-  }
+  if (clean_) forget_session();
   wire::ConnectOptions options;
   options.version = version_;
   options.clean = clean_;
@@ -109,14 +94,10 @@ void Device::lose_connection() {
 // The server's answer to CONNECT.
 std::string Device::welcome(const Answer& answer) {
   const bool present = answer.id != 0;
-  trace_.add(Event::connack, number_, present ? 1 : 0, answer.code);
-  if (answer.code != 0) {
+  if (!let_in(present, answer.code)) {
     lose_connection();
     return {};
   }
-  if (present && clean_) throw Violation("a session that was to be new is an old one");
-  state_ = State::connected;
-  asked_anew_ = false;
   if (!present) forget_session();
   std::string bytes;
   for (InFlight& p : in_flight_) {
@@ -158,7 +139,7 @@ std::string Device::read() {
 
 void Device::hear(std::uint32_t connection, std::string_view bytes) {
   if (bytes.empty()) {
-    if (connection != connection_ || state_ == State::away) return;
+    if (!hears(connection)) return;
     trace_.add(Event::cut_off, number_);
     return lose_connection();
   }
@@ -177,16 +158,14 @@ void Device::hear(std::uint32_t connection, std::string_view bytes) {
     if (answer.type == PacketType::disconnect) continue;
     promise(connection, answer);
     // What comes on a connection that the device has given up is lost.
-    if (connection == connection_ && state_ != State::away) answers_.push_back(answer);
+    if (hears(connection)) answers_.push_back(answer);
   }
 }
 
 void Device::promise(std::uint32_t connection, const Answer& answer) {
   const bool refused = answer.code >= 0x80;
   if (answer.type == PacketType::connack) {
-    if (answer.code != 0 || connection != connection_) return;
-    if (session_known_ && answer.id == 0) throw Violation("a kept session was forgotten");
-    session_known_ = persistent_ && (!clean_ || version_ == Version::v5);
+    if (answer.code == 0 && connection == connection_) promise_session(answer.id != 0);
     return;
   }
   // The latest: another start of the gateway counts its connections from zero again.

@@ -11,21 +11,16 @@
 #include <vector>
 
 #include "gateway/mqtt/types.hpp"
+#include "tests/simulation/client.hpp"
 #include "tests/simulation/messages.hpp"
-#include "tests/simulation/random.hpp"
-#include "tests/simulation/trace.hpp"
 
 namespace rowgate::simulation {
 
-class Device {
+class Device : public Client {
  public:
-  /// `persistent`: its session outlives its connections.
   Device(std::size_t number, bool persistent, mqtt::Version version, Messages& messages,
          Random& random, Trace& trace);
 
-  enum class State : std::uint8_t { away, connecting, connected };
-  State state() const noexcept { return state_; }
-  std::uint32_t connection() const noexcept { return connection_; }
   bool has_answers() const noexcept { return !answers_.empty(); }
   /// Nothing of what it sent waits for an answer.
   bool at_rest() const noexcept { return in_flight_.empty() && answers_.empty(); }
@@ -77,19 +72,7 @@ class Device {
     std::array<std::uint64_t, packet_ids> sent{};  // packet id -> message
   };
 
-  const std::size_t number_;
-  const bool persistent_;
-  const mqtt::Version version_;
-  const std::string client_id_;
   Messages& messages_;
-  Random& random_;
-  Trace& trace_;
-
-  State state_ = State::away;
-  std::uint32_t connection_ = UINT32_MAX;
-  bool clean_ = true;           // it asked for a new session on this connection
-  bool asked_anew_ = false;     // and has not been answered
-  bool session_known_ = false;  // the server has said that it has it, and nothing ended it since
   std::deque<InFlight> in_flight_;
   std::deque<Answer> answers_;  // on their way
   std::vector<Link> links_;     // all there have been; the last one is in use

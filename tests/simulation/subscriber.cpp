@@ -43,11 +43,10 @@ std::uint16_t id_of(std::string_view body) {
 }  // namespace
 
 Subscriber::Subscriber(Options options, Messages& messages, Random& random, Trace& trace)
-    : options_(std::move(options)),
-      client_id_(fmt::format("subscriber-{}", options_.number)),
-      messages_(messages),
-      random_(random),
-      trace_(trace) {}
+    : Client(fmt::format("subscriber-{}", options.number), options.number, options.persistent,
+             options.version, random, trace),
+      options_(std::move(options)),
+      messages_(messages) {}
 
 bool Subscriber::must_ask() const noexcept {
   return may_ask() && (subscriptions_.empty() ||
@@ -61,38 +60,29 @@ bool Subscriber::at_rest() const noexcept {
 // ---- What it sends ------------------------------------------------------------------------------
 
 std::string Subscriber::connect(std::uint32_t connection) {
-  state_ = State::connecting;
-  connection_ = connection;
-  // A session that was to end with its connection has ended.
-  const bool kept = options_.persistent && (!clean_ || options_.version == Version::v5);
-  if (!kept) forget_session();
-  const bool clean = !options_.persistent || asked_anew_ || random_.one_in(25);
+  if (!is_kept()) forget_session();
+  const bool clean = begins_anew(25);
   settle_will(clean);
-  clean_ = clean;
-  trace_.add(Event::connect, options_.number, clean ? 1 : 0, connection);
-  if (clean) {
-    session_known_ = false;
-    asked_anew_ = true;
-    forget_session();
-  }
+  connecting(connection, clean);
+  if (clean) forget_session();
   wire::ConnectOptions packet;
-  packet.version = options_.version;
+  packet.version = version_;
   packet.clean = clean;
-  if (options_.version == Version::v5) {
-    if (options_.persistent) packet.properties = wire::expiry(3 * 24 * 3600);
+  if (version_ == Version::v5) {
+    if (persistent_) packet.properties = wire::expiry(3 * 24 * 3600);
     if (options_.receive_maximum != 0) {
       packet.properties += '\x21' + wire::number16(options_.receive_maximum);
     }
   }
   if (options_.probe.empty() && random_.one_in(2)) {
     const auto qos = static_cast<std::uint8_t>(random_.below(3));
-    const std::string topic = fmt::format("wills/{}", options_.number);
+    const std::string topic = fmt::format("wills/{}", number_);
     const bool retain = random_.one_in(3);
     link_.will = messages_.make(
-        {.client = options_.number, .qos = qos, .topic = topic, .retain = retain, .will = true});
+        {.client = number_, .qos = qos, .topic = topic, .retain = retain, .will = true});
     wills_.push_back(*link_.will);
-    link_.delayed = options_.version == Version::v5 && random_.one_in(3);
-    trace_.add(Event::will, options_.number, *link_.will, link_.delayed ? 1 : 0);
+    link_.delayed = version_ == Version::v5 && random_.one_in(3);
+    trace_.add(Event::will, number_, *link_.will, link_.delayed ? 1 : 0);
     packet.will = wire::WillOptions{
         topic, Messages::payload(*link_.will, Content::other, random_.below(300)),
         static_cast<QoS>(qos), retain, link_.delayed ? wire::will_delay(2) : std::string{}};
@@ -127,7 +117,7 @@ std::string Subscriber::new_filter() {
 
 std::string Subscriber::subscribe(const std::string& filter, std::uint8_t qos) {
   asked_ = Asked{true, filter, ++last_id_};
-  trace_.add(Event::subscribe, options_.number, last_id_, qos);
+  trace_.add(Event::subscribe, number_, last_id_, qos);
   Subscription* one = find(filter);
   if (one == nullptr) one = &subscriptions_.emplace_back(Subscription{filter, qos});
   // What replaces a subscription loses nothing in between [MQTT-3.8.4-3].
@@ -139,23 +129,23 @@ std::string Subscriber::subscribe(const std::string& filter, std::uint8_t qos) {
   for (const auto& [topic, last] : messages_.retained()) {
     if (qos > 0 && matches(filter, topic)) expected_.push_back({topic, last.place});
   }
-  return wire::subscribe(options_.version, last_id_, filter, qos);
+  return wire::subscribe(version_, last_id_, filter, qos);
 }
 
 std::string Subscriber::unsubscribe(Subscription& subscription) {
   asked_ = Asked{false, subscription.filter, ++last_id_};
-  trace_.add(Event::unsubscribe, options_.number, last_id_);
+  trace_.add(Event::unsubscribe, number_, last_id_);
   subscription.sure = false;
   subscription.since = subscription.qos_since = UINT64_MAX;
   std::erase_if(expected_, [&](const Expected& e) { return matches(asked_->filter, e.topic); });
   expected_before_ = expected_.size();
-  return wire::unsubscribe(options_.version, last_id_, subscription.filter);
+  return wire::unsubscribe(version_, last_id_, subscription.filter);
 }
 
 std::string Subscriber::disconnect() {
-  trace_.add(Event::leave, options_.number);
+  trace_.add(Event::leave, number_);
   lose_connection();
-  if (options_.version == Version::v5 && random_.one_in(3)) return "\xE0\x01\x04";  // with Will
+  if (version_ == Version::v5 && random_.one_in(3)) return "\xE0\x01\x04";  // with Will
   link_.goodbye = true;
   return wire::disconnect;
 }
@@ -179,10 +169,10 @@ std::string Subscriber::read() {
     case PacketType::publish:
       return take(packet);
     case PacketType::pubrel:
-      trace_.add(Event::released, options_.number, packet.id);
+      trace_.add(Event::released, number_, packet.id);
       held_.erase(packet.id);
       on_wire_.erase(packet.id);
-      return wire::ack(PacketType::pubcomp, packet.id, mqtt::ReasonCode::success, options_.version);
+      return wire::ack(PacketType::pubcomp, packet.id, mqtt::ReasonCode::success, version_);
     default:
       answered(packet);
       return {};
@@ -191,14 +181,10 @@ std::string Subscriber::read() {
 
 std::string Subscriber::welcome(const Packet& packet) {
   const bool present = packet.id != 0;
-  trace_.add(Event::connack, options_.number, present ? 1 : 0, packet.code);
-  if (packet.code != 0) {
+  if (!let_in(present, packet.code)) {
     lose_connection();
     return {};
   }
-  if (present && clean_) throw Violation("a session that was to be new is an old one");
-  state_ = State::connected;
-  asked_anew_ = false;
   if (!present) forget_session();
   return {};
 }
@@ -206,7 +192,7 @@ std::string Subscriber::welcome(const Packet& packet) {
 void Subscriber::answered(const Packet& packet) {
   if (!asked_ || asked_->id != packet.id) throw Violation("an answer to what was not asked");
   const Asked asked = *std::exchange(asked_, std::nullopt);
-  trace_.add(Event::answered, options_.number, packet.id, packet.code);
+  trace_.add(Event::answered, number_, packet.id, packet.code);
   if (asked.subscribe != (packet.type == PacketType::suback)) {
     throw Violation("SUBACK for UNSUBSCRIBE, or the other way round");
   }
@@ -227,12 +213,12 @@ void Subscriber::answered(const Packet& packet) {
 }
 
 std::string Subscriber::take(const Packet& packet) {
-  trace_.add(Event::taken, options_.number, packet.message, packet.id);
+  trace_.add(Event::taken, number_, packet.message, packet.id);
   if (packet.qos < 2) {
     note(packet);
     if (packet.qos == 0) return {};
     on_wire_.erase(packet.id);
-    return wire::ack(PacketType::puback, packet.id, mqtt::ReasonCode::success, options_.version);
+    return wire::ack(PacketType::puback, packet.id, mqtt::ReasonCode::success, version_);
   }
   const auto [held, fresh] = held_.emplace(packet.id, packet.message);
   if (held->second != packet.message) {
@@ -246,7 +232,7 @@ std::string Subscriber::take(const Packet& packet) {
       fail("comes twice at QoS 2", packet.message);
     }
   }
-  return wire::ack(PacketType::pubrec, packet.id, mqtt::ReasonCode::success, options_.version);
+  return wire::ack(PacketType::pubrec, packet.id, mqtt::ReasonCode::success, version_);
 }
 
 void Subscriber::note(const Packet& packet) {
@@ -286,10 +272,10 @@ void Subscriber::check_qos(const Packet& packet) const {
 // ---- What the server says -----------------------------------------------------------------------
 
 void Subscriber::hear(std::uint32_t connection, std::string_view bytes) {
-  const bool ours = connection == connection_ && state_ != State::away;
+  const bool ours = hears(connection);
   if (bytes.empty()) {
     if (!ours) return;
-    trace_.add(Event::cut_off, options_.number);
+    trace_.add(Event::cut_off, number_);
     return lose_connection();
   }
   while (!bytes.empty()) {
@@ -313,7 +299,7 @@ Subscriber::Packet Subscriber::decode(const mqtt::Frame& frame) const {
       packet.code = static_cast<std::uint8_t>(body[1]);
       return packet;
     case PacketType::publish: {
-      const auto publish = mqtt::decode_publish(frame, options_.version);
+      const auto publish = mqtt::decode_publish(frame, version_);
       if (!publish) throw Violation(publish.error().reason);
       packet.id = publish->packet_id;
       packet.qos = static_cast<std::uint8_t>(publish->qos);
@@ -339,8 +325,7 @@ Subscriber::Packet Subscriber::decode(const mqtt::Frame& frame) const {
 void Subscriber::promise(std::uint32_t connection, const Packet& packet) {
   if (packet.type == PacketType::publish) return promise_copy(connection, packet);
   if (packet.type != PacketType::connack || packet.code != 0 || connection != connection_) return;
-  if (session_known_ && packet.id == 0) throw Violation("a kept session was forgotten");
-  session_known_ = options_.persistent && (!clean_ || options_.version == Version::v5);
+  promise_session(packet.id != 0);
   link_.let_in = true;
   for (const std::uint64_t will : wills_) {
     if (will != link_.will) messages_.over(will);
@@ -350,14 +335,14 @@ void Subscriber::promise(std::uint32_t connection, const Packet& packet) {
 }
 
 void Subscriber::promise_copy(std::uint32_t connection, const Packet& packet) {
-  trace_.add(Event::copy, options_.number, packet.message,
+  trace_.add(Event::copy, number_, packet.message,
              packet.qos + (packet.dup ? 10U : 0U) + (packet.retain ? 100U : 0U));
   const std::uint32_t durable = messages_.durable(packet.message);
   if (durable == 0) fail("is sent before it is on disk", packet.message);
   if (!packet.retain && !packet.dup && ++book(packet.message).first > durable) {
     fail("is sent twice as if for the first time", packet.message);
   }
-  if (packet.qos == 0 || connection != connection_ || state_ == State::away) return;
+  if (packet.qos == 0 || !hears(connection)) return;
   on_wire_.insert(packet.id);
   if (options_.receive_maximum != 0 && on_wire_.size() > options_.receive_maximum) {
     fail("is sent beyond the Receive Maximum", packet.message);
@@ -428,7 +413,7 @@ void Subscriber::fail(std::string_view what, std::uint64_t message) const {
   const Messages::Publish& publish = messages_[message];
   throw Violation(fmt::format(
       "subscriber {}: message {} of client {} on {}, QoS {}{}, {} times in the journal: {}",
-      options_.number, message, publish.client, publish.topic, publish.qos,
+      number_, message, publish.client, publish.topic, publish.qos,
       publish.retain ? ", retained" : "", messages_.durable(message), what));
 }
 

@@ -14,13 +14,12 @@
 
 #include "gateway/mqtt/frame.hpp"
 #include "gateway/mqtt/types.hpp"
+#include "tests/simulation/client.hpp"
 #include "tests/simulation/messages.hpp"
-#include "tests/simulation/random.hpp"
-#include "tests/simulation/trace.hpp"
 
 namespace rowgate::simulation {
 
-class Subscriber {
+class Subscriber : public Client {
  public:
   struct Options {
     std::size_t number = 0;   // no device has it
@@ -31,9 +30,6 @@ class Subscriber {
   };
   Subscriber(Options options, Messages& messages, Random& random, Trace& trace);
 
-  enum class State : std::uint8_t { away, connecting, connected };
-  State state() const noexcept { return state_; }
-  std::uint32_t connection() const noexcept { return connection_; }
   bool has_packets() const noexcept { return !packets_.empty(); }
   bool may_ask() const noexcept { return state_ == State::connected && !asked_; }
   /// It is subscribed to nothing, or was not answered.
@@ -118,16 +114,8 @@ class Subscriber {
   [[noreturn]] void fail(std::string_view what, std::uint64_t message) const;
 
   const Options options_;
-  const std::string client_id_;
   Messages& messages_;
-  Random& random_;
-  Trace& trace_;
 
-  State state_ = State::away;
-  std::uint32_t connection_ = UINT32_MAX;
-  bool clean_ = true;           // it asked for a new session on this connection
-  bool asked_anew_ = false;     // and has not been answered
-  bool session_known_ = false;  // the server has said that it has it, and nothing ended it since
   Link link_;
   std::vector<std::uint64_t> wills_;  // of its connections until the last CONNACK
   std::set<std::uint16_t> on_wire_;   // packet ids on this connection, not yet answered
