@@ -20,7 +20,7 @@ constexpr unsigned pieces = 128, rows_in_a_piece = 64, row_bytes = 1024;  // 8 M
 
 class CopyToAServerThatDoesNotRead : public testing::Test {
  protected:
-  ~CopyToAServerThatDoesNotRead() override { server_.thaw(); }
+  void TearDown() override { server_.thaw(); }
 
   /// Connected, in a COPY, and the server is frozen.
   IngestConnection begin() {
