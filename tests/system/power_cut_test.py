@@ -3,7 +3,8 @@ acknowledged message is in SQL afterwards, QoS 2 exactly once, and the ledger ba
 
 The gateway's journal and its database live on an ext4 whose block writes and flushes are logged
 (tests/power/recorder.cpp). Devices write what they know into the same log before they send anything.
-Then the log is cut, at a random moment after each of its flushes; the disk is made as it may be then
+Then the log is cut, at a random moment after each of its flushes, and always where the first process of
+the gateway ends, which has filled some segments; the disk is made as it may be then
 (all that was flushed, and of the rest nothing, everything, or a random choice of writes or sectors);
 a gateway starts on it, and each device goes on from what it knew at that moment. Some of these second
 lives are recorded too, and cut again.
@@ -34,6 +35,7 @@ SECONDS = float(os.environ.get("ROWGATE_POWER_SECONDS", "2"))
 CUTS_OF_A_SECOND_LIFE = 3
 ENOUGH_FAILURES = 3
 ENOUGH_MESSAGES, MOST_MESSAGES = 20, 2000  # of each device, between two restarts
+SEGMENTS = 4  # begun by the first process at least
 
 MAPPING = """
 [[mapping]]
@@ -151,6 +153,7 @@ class Life:
         case.addCleanup(self.end)
         case.database_up(self.disk.path)
         self.told = []  # a mark is an index in here
+        self.cut_here = set()  # such indices: there is a cut in any case
         self.node = case.node_on(self.disk.path)
         self.devices = []
         for name, version, qos in DEVICES:
@@ -163,10 +166,20 @@ class Life:
         self.told.append((device.client_id, state))
         self.disk.mark(struct.pack("=I", len(self.told) - 1))
 
-    def traffic(self, seconds):
+    def mark_cut(self):
+        """There is a cut at this moment, whichever else there are."""
+        self.cut_here.add(len(self.told))
+        self.told.append((None, None))
+        self.disk.mark(struct.pack("=I", len(self.told) - 1))
+
+    def segments(self):
+        return {name for name in os.listdir(self.node.data_dir / "journal") if name[0].isdigit()}
+
+    def traffic(self, seconds, segments=0):
         """So long, or until the devices have sent so much that the disk could become full; but on a
-        busy machine longer, so that some of each device has been acknowledged."""
-        begun = time.monotonic()
+        busy machine longer, so that some of each device has been acknowledged, and so many segments
+        of the journal begun."""
+        begun, seen = time.monotonic(), set()
         first = {device: (device.next_seq, len(device.completed)) for device in self.devices}
 
         def over():
@@ -174,7 +187,8 @@ class Life:
                                for device in self.devices if device.qos)
             full = all(device.next_seq - first[device][0] >= MOST_MESSAGES
                        for device in self.devices)
-            return acknowledged and (full or time.monotonic() - begun >= seconds)
+            seen.update(self.segments() if segments else [])
+            return acknowledged and len(seen) >= segments and (full or time.monotonic() - begun >= seconds)
         while not over():
             assert time.monotonic() - begun < 60, f"stuck:\n{self.node.log()[-2000:]}"
             for device in self.devices:
@@ -197,12 +211,17 @@ class Life:
         assert not violations, f"while it was recorded: {violations}"
 
     def moments(self, random_, wanted):
-        """After each flush, or after `wanted` of them: an index in the log; all before it happened."""
+        """After each flush, or after `wanted` of them, and those of mark_cut(): an index in the log; all
+        before it happened."""
         flushes = [index for index in self.log.flushes if index > self.log.marks[0]]
         spans = list(zip(flushes, [*flushes[1:], len(self.log.entries)]))
         if wanted != "all" and int(wanted) < len(spans):
             spans = sorted(random_.sample(spans, int(wanted)))
-        return [random_.randint(flush + 1, after) for flush, after in spans]
+        marked = [index for index in self.log.marks if self.told_at(index) in self.cut_here]
+        return sorted([*marked, *(random_.randint(flush + 1, after) for flush, after in spans)])
+
+    def told_at(self, mark):
+        return struct.unpack("=I", self.log.content(mark))[0]
 
     def known(self, moment):
         """{client id: what the device had told last}"""
@@ -210,8 +229,9 @@ class Life:
         for index in self.log.marks:
             if index >= moment:
                 break
-            name, state = self.told[struct.unpack("=I", self.log.content(index))[0]]
-            states[name] = state
+            name, state = self.told[self.told_at(index)]
+            if name:
+                states[name] = state
         return states
 
 
@@ -246,12 +266,16 @@ class PowerCutTests:
 
     def test_acknowledged_messages_survive_a_power_cut_after_any_flush(self):
         first = Life(self, disks.new_ext4(self.disk_bytes))
+        self.configure_database(0)
         first.node.start()
-        first.traffic(SECONDS / 2)
+        first.traffic(SECONDS / 2, SEGMENTS)
+        first.mark_cut()
         first.node.kill()
+        self.configure_database(1)
         first.node.start()
         first.traffic(SECONDS / 4)
         self.assertEqual(first.node.terminate(), 0)
+        self.configure_database(2)
         first.node.start()
         first.traffic(SECONDS / 4)
         self.cut(first, self.cuts, lives_again=True)
@@ -259,6 +283,9 @@ class PowerCutTests:
         if self.failures:
             self.fail("\n\n".join(self.failures))
         self.assertGreater(self.promises, self.torn.total(), "too few to prove anything")
+
+    def configure_database(self, process):
+        """For the gateway's first process, its second and its third."""
 
     def cut(self, life, wanted, lives_again=False):
         """Ends the life, cuts its log so many times, and looks at what each cut leaves. Some
@@ -432,27 +459,37 @@ class PowerCutOnPostgresTest(PowerCutTests, harness.SystemTest):
     short = "3" if harness.SANITIZED else "5"
     disk_bytes = 192 * harness.MIB
     cluster = None
+    # Off, a power cut takes back the last commits, rows and checkpoint together: those of ten seconds
+    # at first, as nothing else flushes the WAL so soon, and later those of a moment.
+    SYNCHRONOUS_COMMIT = ["off", "on", "off"]
+    FLUSHED_SOON = "wal_writer_delay = '200ms'"
+
+    def configure_database(self, process):
+        self.cluster.admin(f"ALTER DATABASE {self.database.name} SET synchronous_commit = "
+                           f"{self.SYNCHRONOUS_COMMIT[process]}")
+        if process > 0:
+            self.cluster.admin(f"ALTER SYSTEM SET {self.FLUSHED_SOON}")
+            self.cluster.admin("SELECT pg_reload_conf()")
 
     def database_up(self, path):
         if self.cluster is None:
             usual, tempfile.tempdir = tempfile.tempdir, str(path)
-            # Off: a power cut takes back the last commits, rows and checkpoint together.
-            synchronous = self.random.choice(["on", "off"])
-            print(f"  synchronous_commit = {synchronous}", flush=True)
             try:
                 self.cluster = harness.PostgresCluster({
-                    "synchronous_commit": synchronous, "wal_writer_delay": "500ms",
-                    "wal_writer_flush_after": "100MB", "max_wal_size": "32MB",
-                    "min_wal_size": "32MB"})
+                    "wal_writer_delay": "10s", "wal_writer_flush_after": "100MB",
+                    "bgwriter_lru_maxpages": "0", "max_wal_size": "32MB", "min_wal_size": "32MB"})
             finally:
                 tempfile.tempdir = usual
             self.addCleanup(self.cluster.crash)
             self.database = self.cluster.new_database()
+            self.cluster.admin("SELECT pg_switch_wal()")  # the end of a WAL file is flushed
             self.cluster.admin("CHECKPOINT")
             disks.sync(path)
             return
         # After a boot its number is nobody's; here it may be that of some other test's server.
         (self.cluster.data / "postmaster.pid").unlink(missing_ok=True)
+        with open(self.cluster.data / "postgresql.conf", "a", encoding="ascii") as conf:
+            conf.write(f"{self.FLUSHED_SOON}\n")
         self.cluster.start()
 
     def database_down(self):
