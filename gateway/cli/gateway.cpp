@@ -288,11 +288,13 @@ void Gateway::fault(const std::string& what) {
 }
 
 void Gateway::trim() {
-  storage::Position flushed{UINT64_MAX};
-  for (const storage::LaneCounters& lane : counters_) {
-    flushed = std::min(flushed, storage::Position{lane.flushed.load()});
-  }
-  journal_->trim(std::min(flushed, subscribers_->flushed()));
+  journal_->trim([this] {
+    storage::Position flushed = subscribers_->flushed();
+    for (const storage::LaneCounters& lane : counters_) {
+      flushed = std::min(flushed, storage::Position{lane.flushed.load()});
+    }
+    return flushed;
+  });
 }
 
 void Gateway::housekeeping() {

@@ -132,11 +132,16 @@ class Journal {
   /// `from`, or `wait` has passed. Throws JournalCorrupt when a segment's bytes do not verify.
   virtual std::shared_ptr<const Batch> read(Position from, std::stop_token stop,
                                             std::chrono::milliseconds wait) = 0;
-  /// Segments wholly below `flushed` may go: recycled or deleted once they are older than `keep`,
-  /// or when their place is wanted.
-  virtual void trim(Position flushed) = 0;
+  /// Segments wholly below flushed() may go: recycled or deleted once they are older than `keep`,
+  /// or when their place is wanted. flushed() is called while no need() runs, so that no answer
+  /// from before a need() is acted on after it; it must be quick and not call the journal.
+  virtual void trim(const std::function<Position()>& flushed) = 0;
+  void trim(Position flushed) {
+    trim([flushed] { return flushed; });
+  }
   /// A sink's checkpoint is at `from`: what lies behind it stays until a trim() goes beyond again.
-  /// Returns first(), which may be greater.
+  /// What trim()'s flushed() says of that sink must not be beyond `from` any more when this is
+  /// called. Returns first(), which may be greater.
   virtual Position need(Position from) = 0;
 };
 

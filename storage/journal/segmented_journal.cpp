@@ -247,10 +247,11 @@ std::shared_ptr<const Batch> SegmentedJournal::read(Position from, std::stop_tok
   return runs_.read(from, window_.durable());
 }
 
-void SegmentedJournal::trim(Position flushed) {
-  runs_.trim(flushed);
+void SegmentedJournal::trim(const std::function<Position()>& flushed) {
   const std::lock_guard lock(trim_mutex_);
-  buffer_.freed(store_->trim(flushed));
+  const Position to = flushed();
+  runs_.trim(to);
+  buffer_.freed(store_->trim(to));
 }
 
 Position SegmentedJournal::need(Position from) {

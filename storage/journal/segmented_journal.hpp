@@ -65,7 +65,8 @@ class SegmentedJournal final : public Journal {
 
   std::shared_ptr<const Batch> read(Position from, std::stop_token stop,
                                     std::chrono::milliseconds wait) override;
-  void trim(Position flushed) override;
+  using Journal::trim;
+  void trim(const std::function<Position()>& flushed) override;
   Position need(Position from) override;
 
  private:

@@ -112,6 +112,31 @@ TEST(journal_keep_threads, a_commit_at_the_limit_does_not_wait_for_the_notes_syn
   EXPECT_EQ(kept.noted(), journal->trimmed().value);
 }
 
+TEST(journal_keep_threads, what_is_needed_again_stays_although_a_trim_had_asked_before) {
+  KeptByThreads kept;
+  RunningJournal journal(kept.disk, kept.options);
+  kept.fill(journal, 5);
+  journal->trim(Position{3 * segment});
+  const Position needed{segment};
+  std::atomic<bool> done{false};
+  std::jthread lane;
+  journal->trim([&] {
+    const Position flushed = journal->durable();
+    lane = std::jthread([&] {
+      journal->need(needed);
+      done = true;
+    });
+    // Time enough for it, were it let in between.
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
+    while (!done && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return flushed;
+  });
+  lane.join();
+  EXPECT_EQ(journal->trimmed(), needed);
+  EXPECT_EQ(kept.noted(), needed.value);
+}
+
 TEST(journal_keep_threads, what_is_flushed_and_needed_at_once_adds_up) {
   KeptByThreads kept;
   RunningJournal journal(kept.disk, kept.options);
