@@ -26,6 +26,7 @@ plan=(
   "system/faults_clock       ROWGATE_FAULT_ROUNDS=10"
   "system/faults_failover    ROWGATE_FAULT_ROUNDS=10"
   "system/keep"
+  "system/restore"
   "system/refusals"
   "system/long_outage        ROWGATE_OUTAGE_BYTES=4294967296"
   "system/full_journal"

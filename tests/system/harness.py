@@ -6,6 +6,7 @@ can wait for a condition: see wait_until().
 """
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ __all__ = ["EXAMPLES", "HERE", "MIB", "POSTGRES_BIN", "ROOT", "SANITIZED", "Gate
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 EXAMPLES = ROOT / "deploy" / "examples"
+SANITIZERS_REPORT = re.compile(r"runtime error: |(ERROR|WARNING): (Address|Leak|Thread)Sanitizer")
 
 
 class SystemTest(unittest.TestCase):
@@ -39,9 +41,14 @@ class SystemTest(unittest.TestCase):
         try:
             super().run(result)
         finally:
-            failed = result and len(result.failures) + len(result.errors) > bad
             for gateway in self.gateways:
                 gateway.kill()
+                # Also of one that was killed afterwards, or that was to end with an error.
+                if result and SANITIZERS_REPORT.search(gateway.log(whole=True)):
+                    found = AssertionError(f"a sanitizer's report in {gateway.name}'s log")
+                    result.addFailure(self, (AssertionError, found, None))
+            failed = result and len(result.failures) + len(result.errors) > bad
+            for gateway in self.gateways:
                 if failed:
                     print(f"--- end of {gateway.name}'s log ({self.id()})\n"
                           f"{gateway.log(whole=True)[-6000:]}", file=sys.stderr)
